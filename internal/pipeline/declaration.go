@@ -113,6 +113,13 @@ const (
 	CategoryCompute  = "Compute"
 )
 
+// The owners of action types.
+const (
+	OwnerAWS        = "AWS"
+	OwnerThirdParty = "ThirdParty"
+	OwnerCustom     = "Custom"
+)
+
 // OutputArtifact is an artifact that an action produces. Files are globs, used
 // by Compute/Commands only.
 type OutputArtifact struct {

@@ -1,5 +1,10 @@
 package pipeline
 
+import (
+	"slices"
+	"strings"
+)
+
 // Plan is a compiled declaration: sorted, indexed, defaulted, its references
 // parsed. It is immutable and safe to share.
 type Plan struct {
@@ -38,8 +43,8 @@ type ActionPlan struct {
 	RunOrder      int
 	Configuration []ConfigurationEntry // sorted by key
 	Commands      []string
-	Environment   []EnvironmentVariable
-	Inputs        []string // artifact names, as declared
+	Environment   []EnvironmentEntry // as declared
+	Inputs        []string           // artifact names, as declared
 	Outputs       []OutputArtifact
 	// OutputVariables are the variables that Compute/Commands exports.
 	OutputVariables []string
@@ -55,6 +60,14 @@ type ActionPlan struct {
 // ConfigurationEntry is one configuration value with its parsed references.
 type ConfigurationEntry struct {
 	Key  string
+	Text Template
+}
+
+// EnvironmentEntry is one environment variable with its parsed references.
+// Type is PLAINTEXT, SECRETS_MANAGER, or empty for PLAINTEXT.
+type EnvironmentEntry struct {
+	Name string
+	Type string
 	Text Template
 }
 
@@ -83,3 +96,25 @@ func (a *ActionPlan) IsApproval() bool { return a.Type.Category == CategoryAppro
 
 // IsSource reports whether the action fetches source.
 func (a *ActionPlan) IsSource() bool { return a.Type.Category == CategorySource }
+
+// ConfigurationText returns the unresolved configuration value of a key.
+func (a *ActionPlan) ConfigurationText(key string) (Template, bool) {
+	i, ok := slices.BinarySearchFunc(a.Configuration, key, func(e ConfigurationEntry, key string) int {
+		return strings.Compare(e.Key, key)
+	})
+	if !ok {
+		return Template{}, false
+	}
+	return a.Configuration[i].Text, true
+}
+
+// Store returns the artifact store for actions of a region; "" is the
+// pipeline's own region.
+func (p *Plan) Store(region string) (ArtifactStore, bool) {
+	for i := range p.Stores {
+		if p.Stores[i].Region == region {
+			return p.Stores[i].Store, true
+		}
+	}
+	return ArtifactStore{}, false
+}

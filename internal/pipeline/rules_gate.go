@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The results that a condition or a failed stage can engage.
+const (
+	ResultRollback = "ROLLBACK"
+	ResultFail     = "FAIL"
+	ResultRetry    = "RETRY"
+	ResultSkip     = "SKIP"
+)
+
+// gate is one of the three places of a stage that hold conditions.
+type gate struct {
+	name       string
+	result     string // onFailure only
+	conditions []Condition
+	allowed    []string
+}
+
+// gates lists the gates that a stage declares.
+func (s *StageDeclaration) gates() []gate {
+	var found []gate
+	if s.BeforeEntry != nil {
+		found = append(found, gate{"beforeEntry", "", s.BeforeEntry.Conditions, []string{ResultFail, ResultSkip}})
+	}
+	if s.OnSuccess != nil {
+		found = append(found, gate{"onSuccess", "", s.OnSuccess.Conditions, []string{ResultRollback, ResultFail}})
+	}
+	if s.OnFailure != nil {
+		found = append(found, gate{"onFailure", s.OnFailure.Result, s.OnFailure.Conditions,
+			[]string{ResultRollback, ResultRetry, ResultFail, ResultSkip}})
+	}
+	return found
+}
+
+// engages reports whether a gate can have a result.
+func (g gate) engages(result string) bool {
+	return g.result == result || slices.ContainsFunc(g.conditions, func(c Condition) bool { return c.Result == result })
+}
+
+func parallelNoRollback(v *view) string {
+	if v.mode != ModeParallel {
+		return ""
+	}
+	for i := range v.d.Stages {
+		for _, g := range v.d.Stages[i].gates() {
+			if g.name == "onFailure" && g.engages(ResultRollback) {
+				return "Failure conditions with rollback result type cannot be added to a PARALLEL pipeline."
+			}
+		}
+	}
+	return ""
+}
+
+// failureResultOrConditions is S19. The quote that is never closed is
+// CodePipeline's.
+func failureResultOrConditions(v *view) string {
+	for i := range v.d.Stages {
+		s := &v.d.Stages[i]
+		if f := s.OnFailure; f != nil && f.Result != "" && len(f.Conditions) > 0 {
+			return "The following stage cannot have a failure exit gate configured with both top level result and conditions: '" + s.Name
+		}
+	}
+	return ""
+}
+
+func gateResults(v *view) string {
+	for i := range v.d.Stages {
+		s := &v.d.Stages[i]
+		for _, g := range s.gates() {
+			for _, c := range g.conditions {
+				if c.Result != "" && !slices.Contains(g.allowed, c.Result) {
+					return fmt.Sprintf("The %s condition of stage '%s' cannot have the result %s", g.name, s.Name, c.Result)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func firstStageNoRollback(v *view) string {
+	s := &v.d.Stages[0]
+	for _, g := range s.gates() {
+		if g.engages(ResultRollback) {
+			return fmt.Sprintf("The first stage of a pipeline cannot be rolled back: '%s'", s.Name)
+		}
+	}
+	return ""
+}
+
+func skipRules(v *view) string {
+	for i := range v.d.Stages {
+		s := &v.d.Stages[i]
+		if s.BeforeEntry == nil {
+			continue
+		}
+		for _, c := range s.BeforeEntry.Conditions {
+			for _, r := range c.Rules {
+				if c.Result == ResultSkip && r.RuleTypeID.Provider != "LambdaInvoke" && r.RuleTypeID.Provider != "VariableCheck" {
+					return fmt.Sprintf("An entry condition with the result SKIP can only have LambdaInvoke and VariableCheck rules: rule '%s' of stage '%s'", r.Name, s.Name)
+				}
+			}
+		}
+	}
+	return ""
+}
