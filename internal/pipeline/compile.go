@@ -179,11 +179,12 @@ func (v *view) stores() []RegionStore {
 		return []RegionStore{{Store: *v.d.ArtifactStore}}
 	}
 	stores := make([]RegionStore, 0, len(v.d.ArtifactStores))
-	for region, store := range v.d.ArtifactStores {
+	for _, region := range slices.Sorted(maps.Keys(v.d.ArtifactStores)) {
+		store := RegionStore{Region: region, Store: v.d.ArtifactStores[region]}
 		if region == v.env.Region {
-			region = ""
+			store.Region = ""
 		}
-		stores = append(stores, RegionStore{Region: region, Store: store})
+		stores = append(stores, store)
 	}
 	slices.SortFunc(stores, func(a, b RegionStore) int { return strings.Compare(a.Region, b.Region) })
 	return stores

@@ -63,7 +63,7 @@ func OutputVariablesSize(variables map[string]string) int {
 
 func textSize(texts map[string]string) int {
 	n := 0
-	for k, v := range texts {
+	for k, v := range texts { //floors:ordered a sum is the same in any order
 		n += len(k) + len(v)
 	}
 	return n
