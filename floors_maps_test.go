@@ -60,7 +60,11 @@ func (c *mapChecker) load(pkg string) *types.Package {
 	if info, ok := c.info[pkg]; ok && info != nil {
 		return c.done[modulePath+"/"+pkg]
 	}
-	info := &types.Info{Types: make(map[ast.Expr]types.TypeAndValue)}
+	info := &types.Info{
+		Types: make(map[ast.Expr]types.TypeAndValue),
+		Defs:  make(map[*ast.Ident]types.Object),
+		Uses:  make(map[*ast.Ident]types.Object),
+	}
 	c.info[pkg] = info
 	var files []*ast.File
 	for _, f := range c.src.in(pkg, false) {
@@ -140,12 +144,12 @@ func (c *mapChecker) reasons(f *sourceFile) map[int]bool {
 }
 
 func isMap(info *types.Info, x ast.Expr) bool {
-	tv, ok := info.Types[x]
-	if !ok || tv.Type == nil {
+	t := info.TypeOf(x)
+	if t == nil {
 		return false
 	}
-	under := tv.Type.Underlying()
-	if tp, ok := tv.Type.(*types.TypeParam); ok {
+	under := t.Underlying()
+	if tp, ok := t.(*types.TypeParam); ok {
 		under = tp.Constraint().Underlying()
 		if constraint, ok := under.(*types.Interface); ok && constraint.NumEmbeddeds() == 1 {
 			if union, ok := constraint.EmbeddedType(0).(*types.Union); ok && union.Len() == 1 {
@@ -153,7 +157,7 @@ func isMap(info *types.Info, x ast.Expr) bool {
 			}
 		}
 	}
-	_, ok = under.(*types.Map)
+	_, ok := under.(*types.Map)
 	return ok
 }
 
@@ -195,43 +199,98 @@ func markSorted(body *ast.BlockStmt, imports map[string]string, sorted map[ast.N
 	})
 }
 
-// collects names the slice when all that a loop does is to append to it.
+// collects names the slice when all that a loop does is to append to it, be it
+// after a look at the entry or a change of the loop's own variables.
 func collects(loop *ast.RangeStmt) (slice string, ok bool) {
-	if len(loop.Body.List) != 1 {
-		return "", false
+	own := make(map[string]bool)
+	for _, v := range []ast.Expr{loop.Key, loop.Value} {
+		if id, ok := v.(*ast.Ident); ok {
+			own[id.Name] = true
+		}
 	}
-	assign, ok := loop.Body.List[0].(*ast.AssignStmt)
-	if !ok || len(assign.Lhs) != 1 || len(assign.Rhs) != 1 {
-		return "", false
+	ok = collectsIn(loop.Body.List, own, &slice)
+	return slice, ok && slice != ""
+}
+
+func collectsIn(stmts []ast.Stmt, own map[string]bool, slice *string) bool {
+	for _, stmt := range stmts {
+		switch stmt := stmt.(type) {
+		case *ast.IfStmt:
+			if stmt.Init != nil || stmt.Else != nil || !collectsIn(stmt.Body.List, own, slice) {
+				return false
+			}
+		case *ast.BranchStmt:
+			if stmt.Tok != token.CONTINUE || stmt.Label != nil {
+				return false
+			}
+		case *ast.AssignStmt:
+			if len(stmt.Lhs) != 1 || len(stmt.Rhs) != 1 {
+				return false
+			}
+			into := types.ExprString(stmt.Lhs[0])
+			call, isCall := stmt.Rhs[0].(*ast.CallExpr)
+			switch {
+			case stmt.Tok == token.DEFINE:
+				own[into] = true
+			case own[into]:
+			case isCall && types.ExprString(call.Fun) == "append" && types.ExprString(call.Args[0]) == into &&
+				(*slice == "" || *slice == into):
+				*slice = into
+			default:
+				return false
+			}
+		default:
+			return false
+		}
 	}
-	call, ok := assign.Rhs[0].(*ast.CallExpr)
-	if !ok || len(call.Args) < 2 || types.ExprString(call.Fun) != "append" {
-		return "", false
-	}
-	into := types.ExprString(assign.Lhs[0])
-	return into, into == types.ExprString(call.Args[0])
+	return true
 }
 
 // orderFree reports whether a loop only copies or deletes, entry by entry,
-// under the key of the entry: then every order gives the same.
+// under the key of the entry, or counts in whole numbers: then every order gives
+// the same.
 func orderFree(loop *ast.RangeStmt, info *types.Info) bool {
 	key, ok := loop.Key.(*ast.Ident)
-	if !ok || key.Name == "_" || len(loop.Body.List) != 1 {
+	if !ok || len(loop.Body.List) != 1 {
 		return false
 	}
 	switch stmt := loop.Body.List[0].(type) {
 	case *ast.AssignStmt:
-		if len(stmt.Lhs) != 1 || stmt.Tok != token.ASSIGN {
+		if len(stmt.Lhs) != 1 || !callsNothing(stmt.Rhs[0]) {
 			return false
 		}
+		if stmt.Tok == token.ADD_ASSIGN {
+			return isInteger(info, stmt.Lhs[0])
+		}
 		entry, ok := stmt.Lhs[0].(*ast.IndexExpr)
-		_, calls := stmt.Rhs[0].(*ast.CallExpr)
-		return ok && isMap(info, entry.X) && types.ExprString(entry.Index) == key.Name && !calls
+		return ok && stmt.Tok == token.ASSIGN && isMap(info, entry.X) &&
+			key.Name != "_" && types.ExprString(entry.Index) == key.Name
 	case *ast.ExprStmt:
 		call, ok := stmt.X.(*ast.CallExpr)
 		return ok && types.ExprString(call.Fun) == "delete" && types.ExprString(call.Args[1]) == key.Name
 	}
 	return false
+}
+
+// callsNothing reports whether an expression is free of calls, but for len.
+func callsNothing(x ast.Expr) bool {
+	free := true
+	ast.Inspect(x, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && types.ExprString(call.Fun) != "len" {
+			free = false
+		}
+		return free
+	})
+	return free
+}
+
+func isInteger(info *types.Info, x ast.Expr) bool {
+	t := info.TypeOf(x)
+	if t == nil {
+		return false
+	}
+	basic, ok := t.Underlying().(*types.Basic)
+	return ok && basic.Info()&types.IsInteger != 0
 }
 
 // TestMapRules plants loops over maps, with and without an order.
@@ -254,8 +313,14 @@ func TestMapRules(t *testing.T) {
 		{name: "collected and sorted", text: "import \"slices\"\n\nfunc f(m map[string]int) (ks []string) { for k := range m { ks = append(ks, k) }; slices.Sort(ks); return }"},
 		{name: "copied", text: "func f(m, n map[string]int) { for k, v := range m { n[k] = v } }"},
 		{name: "copied with a call", text: "func f(m, n map[string]int) { for k := range m { n[k] = g() } }", want: loop},
+		{name: "changed, filtered, collected and sorted", text: "import \"slices\"\n\nfunc f(m map[string]int) (ks []string) { for k, v := range m { if v < 0 { continue }; if k == \"a\" { k = \"\" }; name := k + \"!\"; ks = append(ks, name) }; slices.Sort(ks); return }"},
+		{name: "collected, and the last one kept", text: "import \"slices\"\n\nfunc f(m map[string]int) (ks []string) { last := \"\"; for k := range m { last = k; ks = append(ks, k) }; slices.Sort(ks); g(last); return }", want: loop},
+		{name: "two slices, one sorted", text: "import \"slices\"\n\nfunc f(m map[string]int) (ks, ls []string) { for k := range m { ks = append(ks, k); ls = append(ls, k) }; slices.Sort(ks); return }", want: loop},
+		{name: "summed", text: "func f(m map[string]string) (n int) { for k, v := range m { n += len(k) + len(v) }; return }"},
+		{name: "joined", text: "func f(m map[string]string) (s string) { for _, v := range m { s += v }; return }", want: loop},
+		{name: "summed with rounding", text: "func f(m map[string]float64) (s float64) { for _, v := range m { s += v }; return }", want: loop},
 		{name: "deleted", text: "func f(m, n map[string]int) { for k := range m { delete(n, k) } }"},
-		{name: "a reason", text: "func f(m map[string]int) (n int) {\n\t//floors:ordered a sum is the same in any order\n\tfor _, v := range m { n += v }\n\treturn\n}"},
+		{name: "a reason", text: "func f(m map[string]int) (n int) {\n\t//floors:ordered the largest is the same in any order\n\tfor _, v := range m { n = max(n, v) }\n\treturn\n}"},
 	} {
 		src := treeOf(t, map[string]string{
 			"internal/engine/a.go":   "package engine\n\n" + tc.text + "\n\nfunc g(...any) int { return 0 }\n",
