@@ -1,0 +1,145 @@
+package iam
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/penstock-cd/penstock/internal/sigv4"
+)
+
+// RootKeyFile is the name of the root key file in its directory.
+const RootKeyFile = "root-key.json"
+
+// rootKeyFile is the content of the root key file.
+type rootKeyFile struct {
+	AccessKeyID     string `json:"accessKeyId"`
+	SecretAccessKey string `json:"secretAccessKey"`
+}
+
+// rootKey returns the given root key pair, or that of the file.
+func rootKey(c Config) (sigv4.Credentials, error) {
+	given := sigv4.Credentials{AccessKeyID: c.RootAccessKeyID, SecretAccessKey: c.RootSecretAccessKey}
+	switch {
+	case given.AccessKeyID == "" && given.SecretAccessKey == "":
+		return fileRootKey(c.Dir)
+	case given.AccessKeyID == "" || given.SecretAccessKey == "":
+		return sigv4.Credentials{}, errors.New("the root key pair needs both an access key id and a secret access key; only one is set")
+	}
+	return given, checkKey(given)
+}
+
+// checkKey refuses key pairs that no client could use: the id stands between
+// slashes in a signature, and clients trim their configuration.
+func checkKey(k sigv4.Credentials) error {
+	if !regexp.MustCompile(`^[0-9A-Za-z_-]{3,128}$`).MatchString(k.AccessKeyID) {
+		return fmt.Errorf("root access key id %q must be 3 to 128 letters, digits, underscores or dashes", k.AccessKeyID)
+	}
+	if !regexp.MustCompile(`^[!-~]{1,256}$`).MatchString(k.SecretAccessKey) {
+		return errors.New("root secret access key must be 1 to 256 printable ASCII characters without blanks")
+	}
+	return nil
+}
+
+// fileRootKey reads the root key file, making it first if there is none. Of
+// several processes that start at once on one directory, all get the same key.
+func fileRootKey(dir string) (sigv4.Credentials, error) {
+	path := filepath.Join(dir, RootKeyFile)
+	key, err := readRootKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("making the directory of the root key: %w", err)
+	}
+	if err := createRootKey(dir, path); err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("making the root key file %s: %w", path, err)
+	}
+	return readRootKey(path)
+}
+
+func readRootKey(path string) (sigv4.Credentials, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("reading the root key: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("reading the root key: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return sigv4.Credentials{}, fmt.Errorf("root key file %s may be read by others (mode %04o): make it private with chmod 600", path, mode)
+	}
+	var content rootKeyFile
+	if err := json.NewDecoder(f).Decode(&content); err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("reading the root key file %s: %w", path, err)
+	}
+	key := sigv4.Credentials{AccessKeyID: content.AccessKeyID, SecretAccessKey: content.SecretAccessKey}
+	if err := checkKey(key); err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("reading the root key file %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// createRootKey writes a new key pair, whole or not at all, and never over an
+// existing one.
+func createRootKey(dir, path string) error {
+	text, err := json.MarshalIndent(rootKeyFile{AccessKeyID: newAccessKeyID(), SecretAccessKey: newSecret()}, "", "  ")
+	if err != nil {
+		return err
+	}
+	// CreateTemp makes the file with mode 0600.
+	tmp, err := os.CreateTemp(dir, RootKeyFile+".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(text, '\n'))
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	if err := publish(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// publish gives the temporary file its name. A link, unlike a rename, leaves
+// the file of a process that was faster alone; where the file system has no
+// links, the last one wins and every later start agrees.
+func publish(tmp, path string) error {
+	err := os.Link(tmp, path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return os.Rename(tmp, path)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// newAccessKeyID returns an id of the form AWS gives permanent keys: AKIA and
+// sixteen of A to Z and 2 to 7.
+func newAccessKeyID() string { return "AKIA" + rand.Text()[:16] }
+
+// newSecret returns forty characters that carry 240 random bits.
+func newSecret() string {
+	b := make([]byte, 30)
+	rand.Read(b) // never fails
+	return base64.StdEncoding.EncodeToString(b)
+}
