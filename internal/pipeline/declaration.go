@@ -7,7 +7,7 @@ type Declaration struct {
 	Name           string                   `json:"name"`
 	RoleArn        string                   `json:"roleArn,omitempty"`
 	ArtifactStore  *ArtifactStore           `json:"artifactStore,omitempty"`
-	ArtifactStores map[string]ArtifactStore `json:"artifactStores,omitempty"`
+	ArtifactStores map[string]ArtifactStore `json:"artifactStores,omitzero"`
 	Stages         []StageDeclaration       `json:"stages"`
 	Version        int                      `json:"version,omitempty"`
 	ExecutionMode  ExecutionMode            `json:"executionMode,omitempty"`

@@ -11,9 +11,10 @@ import (
 // (reference: observed.md 4, and actions.md A.0 where that is silent).
 func builtins() []pipeline.ActionType {
 	var types []pipeline.ActionType
+	texts := descriptions()
 	add := func(category string, rows []builtin) {
 		for _, row := range rows {
-			types = append(types, row.actionType(category))
+			types = append(types, row.actionType(category, texts))
 		}
 	}
 	add(pipeline.CategorySource, sourceTypes())
@@ -25,7 +26,7 @@ func builtins() []pipeline.ActionType {
 }
 
 // actionType spells a row out; category is for rows that name none.
-func (b builtin) actionType(category string) pipeline.ActionType {
+func (b builtin) actionType(category string, texts map[string]string) pipeline.ActionType {
 	t := pipeline.ActionType{
 		ID: pipeline.ActionTypeID{
 			Category: cmp.Or(b.category, category),
@@ -47,13 +48,13 @@ func (b builtin) actionType(category string) pipeline.ActionType {
 		t.Timeout = b.timeout.Milliseconds()
 	}
 	for word := range strings.FieldsSeq(b.properties) {
-		t.Properties = append(t.Properties, property(b.provider, word))
+		t.Properties = append(t.Properties, property(b.provider, word, texts))
 	}
 	return t
 }
 
 // property reads a name with its marks.
-func property(provider, word string) pipeline.ConfigurationProperty {
+func property(provider, word string, texts map[string]string) pipeline.ConfigurationProperty {
 	name := strings.TrimRight(word, "*-!")
 	marks := word[len(name):]
 	return pipeline.ConfigurationProperty{
@@ -61,6 +62,6 @@ func property(provider, word string) pipeline.ConfigurationProperty {
 		Required:    strings.Contains(marks, "*"),
 		Key:         !strings.Contains(marks, "-"),
 		Secret:      strings.Contains(marks, "!"),
-		Description: description(provider, name),
+		Description: cmp.Or(texts[provider+"."+name], texts[name]),
 	}
 }

@@ -1,16 +1,9 @@
 package provider
 
-// description is the sentence that ListActionTypes shows for a property. The
-// sentences are ours; clients show them and read nothing from them.
-func description(provider, name string) string {
-	if text, ok := providerDescriptions()[provider+"."+name]; ok {
-		return text
-	}
-	return descriptions()[name]
-}
-
-// providerDescriptions are for names that mean different things.
-func providerDescriptions() map[string]string {
+// descriptions are the sentences that ListActionTypes shows for properties, by
+// name, or by provider and name where a name means different things. They are
+// ours; clients show them and read nothing from them.
+func descriptions() map[string]string {
 	return map[string]string{
 		"CodeCommit.RepositoryName":        "The name of the CodeCommit repository.",
 		"CodeCommit.BranchName":            "The branch to take the source from.",
@@ -23,12 +16,7 @@ func providerDescriptions() map[string]string {
 		"CloudFormation.RoleArn":           "The role that CloudFormation assumes for the stack.",
 		"InspectorScan.ImageTag":           "The tag of the image to scan.",
 		"ElasticBeanstalk.EnvironmentName": "The environment to deploy to.",
-	}
-}
 
-// descriptions are the sentences for all other names.
-func descriptions() map[string]string {
-	return map[string]string{
 		"AdditionalData":                 "Further data for the test, as a path in the input artifact.",
 		"AdministrationRoleArn":          "The role that administers the stack set.",
 		"Alarms":                         "CloudWatch alarms to watch, separated by commas.",
