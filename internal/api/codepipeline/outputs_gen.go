@@ -2,7 +2,9 @@
 
 package codepipeline
 
-import "github.com/penstock-cd/penstock/internal/api"
+import (
+	"github.com/penstock-cd/penstock/internal/api"
+)
 
 // AcknowledgeJobOutput is the output of AcknowledgeJob.
 type AcknowledgeJobOutput struct {

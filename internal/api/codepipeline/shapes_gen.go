@@ -2,8 +2,11 @@
 
 package codepipeline
 
-import "log/slog"
-import "github.com/penstock-cd/penstock/internal/api"
+import (
+	"log/slog"
+
+	"github.com/penstock-cd/penstock/internal/api"
+)
 
 // AWSSessionCredentials is part of JobData and ThirdPartyJobData.
 type AWSSessionCredentials struct {

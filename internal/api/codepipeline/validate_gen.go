@@ -2,8 +2,11 @@
 
 package codepipeline
 
-import "math"
-import "github.com/penstock-cd/penstock/internal/api"
+import (
+	"math"
+
+	"github.com/penstock-cd/penstock/internal/api"
+)
 
 // Validate implements api.Validator with the limits of the model.
 func (in *AcknowledgeJobInput) Validate() error { return in.ValidateUnder(nil) }

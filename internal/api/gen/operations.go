@@ -9,15 +9,13 @@ import (
 )
 
 func (g *generator) packageDoc() string {
-	return fmt.Sprintf(`// Package %s holds the wire types of the %s service: the input and
-// output of each operation, the structures and enums in them, the exceptions,
-// and Service, which an implementation provides and Describe offers to the
-// dispatcher of requests.
-//
-// Members that may be absent are pointers; an empty enum, a nil slice and a nil
-// map are absent too, while an empty slice or map is sent as such. Validate
-// reports every violated constraint of an input in the service's own words.
-`, g.service.Package, g.service.Title)
+	what := fmt.Sprintf("Package %s holds the wire types of the %s service: the input and output "+
+		"of each operation, the structures and enums in them, the exceptions, and Service, which an "+
+		"implementation provides and Describe offers to the dispatcher of requests.", g.service.Package, g.service.Title)
+	how := "Members that may be absent are pointers; an empty enum, a nil slice and a nil map are absent too, " +
+		"while an empty slice or map is sent as such. Validate reports every violated constraint of an input " +
+		"in the service's own words."
+	return wrapComment("// ", what) + "//\n" + wrapComment("// ", how)
 }
 
 func (g *generator) writeService(w *bytes.Buffer) error {
@@ -50,7 +48,10 @@ func (g *generator) exceptions(op string) []string {
 }
 
 func (g *generator) writeInterface(w *bytes.Buffer) {
-	fmt.Fprintf(w, "// Service is %s: one method per operation. The caller is who signed the\n// request; the input has passed Validate. Each operation answers with one of its\n// declared exceptions or an api.Error, else the caller sees an internal failure.\ntype Service interface {\n", g.service.Title)
+	doc := "Service is " + g.service.Title + ": one method per operation. The caller is who signed the request; " +
+		"the input has passed Validate. Each operation answers with one of its declared exceptions or an " +
+		"api.Error, else the client sees an internal failure."
+	fmt.Fprintf(w, "%stype Service interface {\n", wrapComment("// ", doc))
 	for i, op := range g.model.operationNames() {
 		if i > 0 {
 			fmt.Fprintln(w)

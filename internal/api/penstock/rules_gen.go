@@ -2,7 +2,9 @@
 
 package penstock
 
-import "github.com/penstock-cd/penstock/internal/api"
+import (
+	"github.com/penstock-cd/penstock/internal/api"
+)
 
 // The constraints of the string shapes in inputs; none of these changes.
 var (

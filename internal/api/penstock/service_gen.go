@@ -5,17 +5,22 @@
 // and Service, which an implementation provides and Describe offers to the
 // dispatcher of requests.
 //
-// Members that may be absent are pointers; an empty enum, a nil slice and a nil
-// map are absent too, while an empty slice or map is sent as such. Validate
-// reports every violated constraint of an input in the service's own words.
+// Members that may be absent are pointers; an empty enum, a nil slice and a
+// nil map are absent too, while an empty slice or map is sent as such.
+// Validate reports every violated constraint of an input in the service's own
+// words.
 package penstock
 
-import "context"
-import "github.com/penstock-cd/penstock/internal/api"
+import (
+	"context"
+
+	"github.com/penstock-cd/penstock/internal/api"
+)
 
 // Service is Penstock: one method per operation. The caller is who signed the
-// request; the input has passed Validate. Each operation answers with one of its
-// declared exceptions or an api.Error, else the caller sees an internal failure.
+// request; the input has passed Validate. Each operation answers with one of
+// its declared exceptions or an api.Error, else the client sees an internal
+// failure.
 type Service interface {
 	// GetActionLog is the operation of that name; it declares
 	// ActionExecutionNotFoundException, PipelineExecutionNotFoundException,

@@ -2,7 +2,9 @@
 
 package penstock
 
-import "github.com/penstock-cd/penstock/internal/api"
+import (
+	"github.com/penstock-cd/penstock/internal/api"
+)
 
 // LogLine is part of GetActionLogOutput.
 type LogLine struct {

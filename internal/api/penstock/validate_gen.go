@@ -2,8 +2,11 @@
 
 package penstock
 
-import "math"
-import "github.com/penstock-cd/penstock/internal/api"
+import (
+	"math"
+
+	"github.com/penstock-cd/penstock/internal/api"
+)
 
 // Validate implements api.Validator with the limits of the model.
 func (in *GetActionLogInput) Validate() error { return in.ValidateUnder(nil) }
