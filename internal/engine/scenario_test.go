@@ -1,0 +1,329 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// TestScenarios runs testdata: one file a paragraph of the reference. Semantics
+// are reviewed by reading the diffs of these files; -rewrite makes them anew.
+//
+// Commands:
+//
+//	define              the definition of the next create or update, a line each:
+//	                    "var Name[=default]", or
+//	                    "Stage/Action kind [order=n] [in=a,b] [out=c] [ns=N] [minutes=n]"
+//	                    with the kinds source, build and approval
+//	create              creates the pipeline, which starts E1
+//	update              installs the defined version
+//	delete
+//	start [name=value]  starts the next execution
+//	stop E [abandon] [reason=text]
+//	ok E action, fail E action [code=c]   the provider's report
+//	approve E action [summary=text], reject E action [summary=text] [token=t]
+//	deadline E action   says that the action's time-out has come
+//	disable stage [outbound], enable stage [outbound]
+//	wait duration       moves the clock
+//	state               prints the state
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		s := newScenario()
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			return s.run(t, d)
+		})
+	})
+}
+
+// scenario is one pipeline and a clock.
+type scenario struct {
+	now      int64
+	events   int
+	next     pipeline.Declaration
+	plans    versions
+	state    *engine.State
+	names    map[string]string // ids to the names of the scenario
+	ids      map[string]string // names to ids
+	attempts map[string]int
+	last     map[string]string // "E1/Action" to the last action execution id
+	answered []string
+}
+
+type versions map[int]*pipeline.Plan
+
+func (v versions) Plan(version int) *pipeline.Plan { return v[version] }
+
+func newScenario() *scenario {
+	return &scenario{
+		now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), plans: versions{},
+		names: map[string]string{}, ids: map[string]string{}, attempts: map[string]int{}, last: map[string]string{},
+	}
+}
+
+func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
+	args := arguments(d)
+	switch d.Cmd {
+	case "define":
+		s.next = define(t, d.Input)
+		_, err := pipeline.Compile(s.next, environment)
+		if err != nil {
+			return err.Error() + "\n"
+		}
+		return "ok\n"
+	case "wait":
+		pause, err := time.ParseDuration(args.word(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.now += pause.Milliseconds()
+		return ""
+	case "state":
+		return s.print()
+	}
+	return s.step(s.body(t, d.Cmd, args))
+}
+
+func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
+	switch cmd {
+	case "create":
+		s.install(t, 1)
+		return engine.CreatePipeline{ID: "p", Name: "pipe", Start: engine.StartExecution{
+			Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline},
+		}}
+	case "update":
+		version := s.state.Pipeline.Version + 1
+		s.install(t, version)
+		return engine.UpdatePipeline{Version: version}
+	case "delete":
+		return engine.DeletePipeline{}
+	case "start":
+		b := engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}}
+		for _, a := range args {
+			b.Variables = append(b.Variables, pipeline.Variable{Name: a.key, Value: a.value})
+		}
+		return b
+	case "stop":
+		return engine.StopExecution{Execution: s.id(args.word(0)), Abandon: args.has("abandon"), Reason: args.value("reason")}
+	case "ok", "fail":
+		return s.report(args, cmd == "ok")
+	case "approve", "reject":
+		return s.answer(args, cmd == "approve")
+	case "deadline":
+		return engine.DeadlineReached{Execution: s.id(args.word(0)), Action: s.last[args.word(0)+"/"+args.word(1)]}
+	case "disable", "enable":
+		return engine.SetTransition{
+			Stage: args.word(0), Outbound: args.has("outbound"), Disabled: cmd == "disable", Reason: args.value("reason"), By: "alice",
+		}
+	}
+	t.Fatalf("unknown command %q", cmd)
+	return nil
+}
+
+func (s *scenario) install(t *testing.T, version int) {
+	plan, err := pipeline.Compile(s.next, environment)
+	if err != nil {
+		t.Fatalf("compile: %v", err)
+	}
+	plan.Version = version
+	s.plans[version] = &plan
+}
+
+func (s *scenario) report(args args, ok bool) engine.Body {
+	execution, action := args.word(0), args.word(1)
+	b := engine.ActionReported{Execution: s.id(execution), Action: s.last[execution+"/"+action], Succeeded: ok}
+	if !ok {
+		b.Outcome.ErrorCode = "JobFailed"
+		return b
+	}
+	for _, stage := range s.next.Stages {
+		for _, a := range stage.Actions {
+			for _, out := range a.OutputArtifacts {
+				if a.Name == action {
+					b.Produced = append(b.Produced, out.Name)
+				}
+			}
+			if a.Name == action && a.ActionTypeID.Category == pipeline.CategorySource {
+				b.Revision = &pipeline.Revision{ID: "rev-" + execution}
+			}
+		}
+	}
+	return b
+}
+
+func (s *scenario) answer(args args, approved bool) engine.Body {
+	execution, action := args.word(0), args.word(1)
+	b := engine.AnswerApproval{
+		Action: action, Token: s.last[execution+"/"+action], Approved: approved, Summary: args.value("summary"), By: "bob",
+	}
+	if token := args.value("token"); token != "" {
+		b.Token = token
+	}
+	for _, stage := range s.next.Stages {
+		for _, a := range stage.Actions {
+			if a.Name == action {
+				b.Stage = stage.Name
+			}
+		}
+	}
+	if stage := args.value("stage"); stage != "" {
+		b.Stage = stage
+	}
+	return b
+}
+
+// step applies one event and prints what it decided.
+func (s *scenario) step(body engine.Body) string {
+	s.events++
+	s.now++
+	ev := engine.Event{ID: fmt.Sprintf("event-%d", s.events), At: s.now, Body: body}
+	state, decision, err := engine.Step(s.plans, s.state, engine.Past{AnsweredTokens: s.answered}, ev)
+	var rejection *engine.Rejection
+	if errors.As(err, &rejection) {
+		if rejection.Violation != nil {
+			return "rejected: " + rejection.Violation.Error() + "\n"
+		}
+		return "rejected: " + string(rejection.Reason) + "\n"
+	}
+	s.state = state
+	if a, ok := body.(engine.AnswerApproval); ok {
+		s.answered = append(s.answered, a.Token)
+	}
+	return s.describe(decision)
+}
+
+func (s *scenario) describe(d engine.Decision) string {
+	var b strings.Builder
+	for _, c := range d.Changes {
+		s.learn(c)
+		fmt.Fprintf(&b, "%s", c.Kind)
+		for _, word := range []string{s.name(c.Execution), c.Stage, s.name(c.ActionID), string(c.Status)} {
+			if word != "" {
+				fmt.Fprintf(&b, " %s", word)
+			}
+		}
+		for _, text := range []string{c.Summary, c.Outcome.Summary, c.Outcome.ErrorMessage, strings.Join(c.Names, ",")} {
+			if text != "" {
+				fmt.Fprintf(&b, " %q", text)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	for _, e := range d.Effects {
+		fmt.Fprintf(&b, "  effect %s %s\n", e.Kind, s.name(e.Action))
+	}
+	for _, v := range d.Void {
+		fmt.Fprintf(&b, "  void %s\n", s.name(v))
+	}
+	if b.Len() == 0 {
+		return "nothing\n"
+	}
+	return b.String()
+}
+
+// learn gives the ids of a change their names.
+func (s *scenario) learn(c engine.Change) {
+	switch c.Kind {
+	case engine.ExecutionStarted:
+		name := fmt.Sprintf("E%d", len(s.ids)+1)
+		s.ids[name], s.names[c.Execution] = c.Execution, name
+	case engine.ActionStarted:
+		key := s.names[c.Execution] + "/" + c.Action
+		s.attempts[key]++
+		s.last[key] = c.ActionID
+		s.names[c.ActionID] = key
+		if n := s.attempts[key]; n > 1 {
+			s.names[c.ActionID] = fmt.Sprintf("%s#%d", key, n)
+		}
+	}
+}
+
+func (s *scenario) name(id string) string {
+	if name, ok := s.names[id]; ok {
+		return name
+	}
+	return id
+}
+
+func (s *scenario) id(name string) string {
+	if id, ok := s.ids[name]; ok {
+		return id
+	}
+	return name
+}
+
+// print shows who holds and who waits, and every live execution.
+func (s *scenario) print() string {
+	var b strings.Builder
+	for _, st := range s.state.Pipeline.Stages {
+		fmt.Fprintf(&b, "%s:", st.Name)
+		if st.Holder != "" {
+			fmt.Fprintf(&b, " held by %s", s.name(st.Holder))
+		}
+		for _, w := range st.Waiting {
+			fmt.Fprintf(&b, " waiting %s", s.name(w))
+		}
+		if st.LastInbound != "" && len(st.Waiting) == 0 {
+			fmt.Fprintf(&b, " inbound %s", s.name(st.LastInbound))
+		}
+		if st.Inbound.Disabled {
+			b.WriteString(" inbound disabled")
+		}
+		if st.Outbound.Disabled {
+			b.WriteString(" outbound disabled")
+		}
+		if st.Latest != "" {
+			fmt.Fprintf(&b, " latest %s", s.name(st.Latest))
+		}
+		b.WriteByte('\n')
+	}
+	for _, e := range s.state.Executions {
+		fmt.Fprintf(&b, "%s v%d %s\n", s.name(e.ID), e.Version, e.Status)
+	}
+	return b.String()
+}
+
+// args are the words and key=value pairs of a command.
+type args []arg
+
+type arg struct{ key, value string }
+
+func arguments(d *datadriven.TestData) args {
+	var list args
+	for _, a := range d.CmdArgs {
+		list = append(list, arg{a.Key, strings.Join(a.Vals, ",")})
+	}
+	return list
+}
+
+func (l args) word(i int) string {
+	if i < len(l) {
+		return l[i].key
+	}
+	return ""
+}
+
+func (l args) has(word string) bool {
+	for _, a := range l {
+		if a.key == word {
+			return true
+		}
+	}
+	return false
+}
+
+func (l args) value(key string) string {
+	for _, a := range l {
+		if a.key == key {
+			return strings.ReplaceAll(a.value, "_", " ")
+		}
+	}
+	return ""
+}

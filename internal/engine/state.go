@@ -1,0 +1,246 @@
+package engine
+
+import (
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// State is one pipeline with its live executions. It is stored in parts: one
+// for Pipeline and one for each execution; Pipeline.Version guards them all.
+type State struct {
+	Pipeline Pipeline
+	// Executions are the live ones, in the order of Seq.
+	Executions []*Execution
+}
+
+// Pipeline is the part of the state that all executions share.
+type Pipeline struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Version is the current version of the definition.
+	Version int `json:"version"`
+	// NextSeq numbers the executions in the order of their starts.
+	NextSeq int64 `json:"nextSeq"`
+	// LastAt is the time of the last event, in milliseconds. Time inside a
+	// pipeline never runs backwards.
+	LastAt  int64   `json:"lastAt"`
+	Deleted bool    `json:"deleted,omitempty"`
+	Stages  []Stage `json:"stages"`
+}
+
+// Stage is what one stage is to all executions: a lock, an entrance and two
+// transitions. It survives updates of the definition by its name.
+type Stage struct {
+	Name string `json:"name"`
+	// Gone marks a stage that the current definition no longer has but in which
+	// an execution still is.
+	Gone bool `json:"gone,omitempty"`
+	// Holder is the execution inside the stage, empty when the stage is free.
+	Holder string `json:"holder,omitempty"`
+	// Waiting are the executions at the entrance, oldest arrival first. In
+	// SUPERSEDED mode settle leaves at most one.
+	Waiting []string `json:"waiting,omitempty"`
+	// LastInbound is the execution shown as inbound: the waiting one, or one
+	// that was stopped while it waited.
+	LastInbound string `json:"lastInbound,omitempty"`
+	// Latest is the execution that entered the stage last.
+	Latest   string     `json:"latest,omitempty"`
+	Inbound  Transition `json:"inbound,omitzero"`
+	Outbound Transition `json:"outbound,omitzero"`
+	// Succeeded is the last execution that succeeded in this stage, and under
+	// which version of the definition.
+	Succeeded        string `json:"succeeded,omitempty"`
+	SucceededVersion int    `json:"succeededVersion,omitempty"`
+}
+
+// Transition is one side of a stage. The zero value is enabled and never
+// touched.
+type Transition struct {
+	Disabled bool   `json:"disabled,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	By       string `json:"by,omitempty"`
+	At       int64  `json:"at,omitempty"`
+}
+
+// Status is the status of an execution, a stage or an action; each uses its own
+// subset (reference: execution.md 2.1).
+type Status string
+
+// The statuses of CodePipeline.
+const (
+	InProgress Status = "InProgress"
+	Stopping   Status = "Stopping"
+	Stopped    Status = "Stopped"
+	Succeeded  Status = "Succeeded"
+	Superseded Status = "Superseded"
+	Failed     Status = "Failed"
+	Cancelled  Status = "Cancelled"
+	Abandoned  Status = "Abandoned"
+)
+
+// Execution is one pipeline execution.
+type Execution struct {
+	ID string `json:"id"`
+	// Seq is the order of starts: a higher one is newer.
+	Seq int64 `json:"seq"`
+	// Version is the definition under which it was started.
+	Version int                    `json:"version"`
+	Mode    pipeline.ExecutionMode `json:"mode"`
+	Status  Status                 `json:"status"`
+	// Summary explains the status; empty for an ordinary failure.
+	Summary   string                            `json:"summary,omitempty"`
+	Trigger   Trigger                           `json:"trigger"`
+	Variables []pipeline.Variable               `json:"variables,omitempty"`
+	Overrides []pipeline.SourceRevisionOverride `json:"overrides,omitempty"`
+	// StartTime and LastUpdate are in milliseconds; LastUpdate moves only when
+	// Status changes.
+	StartTime  int64 `json:"startTime"`
+	LastUpdate int64 `json:"lastUpdate"`
+	Stop       *Stop `json:"stop,omitempty"`
+	// Cancel is set when the definition was updated under a running execution.
+	Cancel bool `json:"cancel,omitempty"`
+	// Stage is the index of the stage it is in, or waits to enter.
+	Stage int `json:"stage"`
+	// Inside tells a stage entered from one waited for.
+	Inside bool `json:"inside,omitempty"`
+	// WaitingSince is when it arrived at the entrance.
+	WaitingSince int64 `json:"waitingSince,omitempty"`
+	// Stale marks a waiter that a transition disabled for more than 30 days no
+	// longer lets in.
+	Stale bool `json:"stale,omitempty"`
+	// Group is the index of the run-order group that runs.
+	Group int `json:"group,omitempty"`
+	// Actions are those of the current stage that were started: the latest
+	// attempt of each.
+	Actions []Action `json:"actions,omitempty"`
+	// Stages are the stages entered so far, in order.
+	Stages []StageRecord `json:"stages,omitempty"`
+	// Artifacts are the locations allotted so far.
+	Artifacts []Artifact `json:"artifacts,omitempty"`
+	// Revisions are what the source actions fetched.
+	Revisions []SourceRevision `json:"revisions,omitempty"`
+	// Namespaces name the action executions whose output variables can be
+	// referenced.
+	Namespaces []Namespace `json:"namespaces,omitempty"`
+}
+
+// Trigger is what started an execution.
+type Trigger struct {
+	Type   string `json:"type"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// The trigger types that exist so far.
+const (
+	TriggerCreatePipeline         = "CreatePipeline"
+	TriggerStartPipelineExecution = "StartPipelineExecution"
+)
+
+// Stop is an accepted request to stop.
+type Stop struct {
+	Reason  string `json:"reason,omitempty"`
+	Abandon bool   `json:"abandon,omitempty"`
+	By      string `json:"by,omitempty"`
+	At      int64  `json:"at"`
+}
+
+// StageRecord is one stage execution.
+type StageRecord struct {
+	Name    string `json:"name"`
+	Status  Status `json:"status"`
+	Entered int64  `json:"entered"`
+	Ended   int64  `json:"ended,omitempty"`
+}
+
+// Action is the latest attempt of one action of the current stage. What is
+// large about it lives in its own row, under ID.
+type Action struct {
+	// ID is the action execution id; for an approval also its token.
+	ID string `json:"id"`
+	// Index is the position in the stage's plan.
+	Index    int    `json:"index"`
+	Status   Status `json:"status"`
+	Started  int64  `json:"started"`
+	Deadline int64  `json:"deadline"`
+	// Answered is set once an approval was approved or rejected.
+	Answered bool `json:"answered,omitempty"`
+}
+
+// Artifact is an output artifact with the place allotted to it.
+type Artifact struct {
+	pipeline.ArtifactLocation
+	// Revision is the source revision behind the artifact, if known.
+	Revision string `json:"revision,omitempty"`
+	// Produced is set once the content was written.
+	Produced bool `json:"produced,omitempty"`
+}
+
+// SourceRevision is what a source action fetched into an artifact.
+type SourceRevision struct {
+	Action   string            `json:"action"`
+	Artifact string            `json:"artifact"`
+	Revision pipeline.Revision `json:"revision"`
+}
+
+// Namespace names the action execution behind a variable namespace.
+type Namespace struct {
+	Name   string `json:"name"`
+	Action string `json:"action"`
+}
+
+// Ended reports whether nothing more happens in the execution.
+func (e *Execution) Ended() bool {
+	return e.Status != InProgress && e.Status != Stopping
+}
+
+// SucceededIn reports whether the execution succeeded in the named stage.
+func (e *Execution) SucceededIn(stage string) bool {
+	for i := range e.Stages {
+		if e.Stages[i].Name == stage && e.Stages[i].Status == Succeeded {
+			return true
+		}
+	}
+	return false
+}
+
+// Execution returns the live execution with the id, or nil.
+func (s *State) Execution(id string) *Execution {
+	for _, e := range s.Executions {
+		if e.ID == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// Stage returns the named stage, or nil.
+func (s *State) Stage(name string) *Stage {
+	for i := range s.Pipeline.Stages {
+		if s.Pipeline.Stages[i].Name == name {
+			return &s.Pipeline.Stages[i]
+		}
+	}
+	return nil
+}
+
+// action returns the latest attempt with the id, or nil.
+func (e *Execution) action(id string) *Action {
+	for i := range e.Actions {
+		if e.Actions[i].ID == id {
+			return &e.Actions[i]
+		}
+	}
+	return nil
+}
+
+// artifact returns the artifact with the name, or nil.
+func (e *Execution) artifact(name string) *Artifact {
+	for i := range e.Artifacts {
+		if e.Artifacts[i].Name == name {
+			return &e.Artifacts[i]
+		}
+	}
+	return nil
+}
+
+// record returns the record of the current stage execution.
+func (e *Execution) record() *StageRecord { return &e.Stages[len(e.Stages)-1] }

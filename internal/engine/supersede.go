@@ -1,0 +1,43 @@
+package engine
+
+import "slices"
+
+// supersede leaves, of the executions that wait at one entrance in SUPERSEDED
+// mode, only the newest: the others become Superseded. It happens between
+// stages only, never inside one (guide, "How executions are processed";
+// execution.md 2.5).
+func (m *machine) supersede() bool {
+	changed := false
+	for i := range m.s.Pipeline.Stages {
+		st := &m.s.Pipeline.Stages[i]
+		if len(st.Waiting) < 2 {
+			continue
+		}
+		newest := m.newest(st.Waiting)
+		for _, id := range slices.Clone(st.Waiting) {
+			if id == newest.ID {
+				continue
+			}
+			m.setStatus(m.s.Execution(id), Superseded, "")
+			m.leaveEntrance(st, id)
+			changed = true
+		}
+		st.LastInbound = newest.ID
+	}
+	return changed
+}
+
+func (m *machine) newest(ids []string) *Execution {
+	var newest *Execution
+	for _, id := range ids {
+		if e := m.s.Execution(id); newest == nil || e.Seq > newest.Seq {
+			newest = e
+		}
+	}
+	return newest
+}
+
+// leaveEntrance takes an execution out of a stage's waiting ones.
+func (m *machine) leaveEntrance(st *Stage, id string) {
+	st.Waiting = slices.DeleteFunc(st.Waiting, func(w string) bool { return w == id })
+}
