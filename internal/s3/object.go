@@ -1,0 +1,139 @@
+package s3
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/penstock-cd/penstock/internal/blob"
+)
+
+// Object describes one version of an object.
+type Object struct {
+	Bucket string
+	Key    string
+	// VersionID is 32 characters of [A-Za-z0-9._], or "null" for a version that
+	// was written while the bucket had no versioning.
+	VersionID string
+	// Sequence grows with every version of one key.
+	Sequence     int64
+	Latest       bool
+	DeleteMarker bool
+	// Size is in bytes.
+	Size int64
+	// ETag is the MD5 of the content in lower-case hexadecimal, without quotes.
+	ETag     string
+	Checksum Checksum
+	Headers  Headers
+	Modified time.Time
+
+	blobKey string
+}
+
+// Headers are what a writer says about an object and a reader gets back.
+type Headers struct {
+	ContentType        string
+	CacheControl       string
+	ContentDisposition string
+	ContentEncoding    string
+	ContentLanguage    string
+	Expires            string
+	// ACL is the canned ACL as it was asked for; it opens nothing.
+	ACL string
+	// Metadata is the user's, keyed by lower-case names without "x-amz-meta-".
+	Metadata map[string]string
+	SSE      SSE
+}
+
+// SSE is the server-side encryption that a writer asked for. It is kept and
+// echoed; encrypting the disk is the operator's work.
+type SSE struct {
+	// Algorithm is "", "AES256", "aws:kms" or "aws:kms:dsse".
+	Algorithm string
+	KMSKeyID  string
+	// Context is the base64 text of the encryption context.
+	Context   string
+	BucketKey bool
+}
+
+const (
+	nullVersion    = "null"
+	maxObjectKey   = 1024
+	maxMetadata    = 2048
+	defaultType    = "binary/octet-stream"
+	blobPrefix     = "s3/"
+	versionIDChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
+)
+
+// CheckKey returns ErrInvalidKey or ErrKeyTooLong unless key is 1 to 1,024 bytes
+// of UTF-8 without NUL.
+func CheckKey(key string) error {
+	switch {
+	case len(key) > maxObjectKey:
+		return ErrKeyTooLong
+	case key == "":
+		return fmt.Errorf("%w: it is empty", ErrInvalidKey)
+	case !utf8.ValidString(key):
+		return fmt.Errorf("%w: it is not UTF-8", ErrInvalidKey)
+	case strings.ContainsRune(key, 0):
+		return fmt.Errorf("%w: it holds a NUL character", ErrInvalidKey)
+	}
+	return nil
+}
+
+// check refuses what could not be stored or given back as it was.
+func (h Headers) check() error {
+	size := 0
+	values := []string{
+		h.ContentType, h.CacheControl, h.ContentDisposition, h.ContentEncoding, h.ContentLanguage,
+		h.Expires, h.ACL, h.SSE.Algorithm, h.SSE.KMSKeyID, h.SSE.Context,
+	}
+	for name, value := range h.Metadata {
+		size += len(name) + len(value)
+		values = append(values, name, value)
+	}
+	for _, v := range values {
+		if !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
+			return fmt.Errorf("%w: %q", ErrInvalidHeader, v)
+		}
+	}
+	if size > maxMetadata {
+		return ErrMetadataTooLarge
+	}
+	return nil
+}
+
+// newVersionID mints 192 random bits as 32 characters.
+func newVersionID() string {
+	id := make([]byte, 32)
+	_, _ = rand.Read(id) // never fails
+	for i := range id {
+		id[i] = versionIDChars[id[i]&63]
+	}
+	return string(id)
+}
+
+// validVersionID says whether id has the form of a version id.
+func validVersionID(id string) bool {
+	if id == nullVersion {
+		return true
+	}
+	return len(id) == 32 && strings.Trim(id, versionIDChars) == ""
+}
+
+// newBlobKey mints the key of a blob; its first two digits spread the files over
+// 256 folders.
+func newBlobKey() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails
+	text := hex.EncodeToString(id)
+	key := blobPrefix + text[:2] + "/" + text
+	if err := blob.CheckKey(key); err != nil {
+		panic(err)
+	}
+	return key
+}

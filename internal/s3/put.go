@@ -1,0 +1,174 @@
+package s3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/db"
+)
+
+// PutOptions says what goes with the content. The zero value is a plain put.
+type PutOptions struct {
+	Headers
+	// Size is the announced length in bytes; nil when it is not known.
+	Size *int64
+	// ContentMD5 is the announced MD5 in hexadecimal; "" when it is not known.
+	ContentMD5 string
+	// Checksum names the checksum to keep. A Value is compared with the content;
+	// without one it is computed.
+	Checksum Checksum
+	// IfNoneMatch refuses the put with ErrPreconditionFailed when the object
+	// exists.
+	IfNoneMatch bool
+	// IfMatch refuses the put unless the object exists (ErrNoSuchKey) and has
+	// this ETag (ErrPreconditionFailed). "" for no condition.
+	IfMatch string
+}
+
+// PutObject reads r to its end and makes it the current version of the object.
+// When it returns nil the version is durable and visible; after an error it is
+// not, but for db.ErrUnknownOutcome, which leaves that open. Repeating a put
+// makes one version more in a bucket with versioning, and the same object in one
+// without.
+func (s *Store) PutObject(ctx context.Context, bucket, key string, r io.Reader, opts PutOptions) (Object, error) {
+	o, err := s.putObject(ctx, bucket, key, r, opts)
+	if err != nil {
+		return Object{}, fmt.Errorf("put object %s/%s: %w", bucket, key, err)
+	}
+	return o, nil
+}
+
+func (s *Store) putObject(ctx context.Context, bucket, key string, r io.Reader, opts PutOptions) (Object, error) {
+	if err := errors.Join(CheckKey(key), opts.Headers.check()); err != nil {
+		return Object{}, err
+	}
+	body, err := newContent(r, opts)
+	if err != nil {
+		return Object{}, err
+	}
+	// Refuse before reading gigabytes what is bound to be refused after.
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		_, _, err := s.beforePut(tx, bucket, key, opts, "")
+		return err
+	})
+	if err != nil {
+		return Object{}, err
+	}
+	blobKey := newBlobKey()
+	info, err := s.blobs.Put(ctx, blobKey, body)
+	if err != nil {
+		return Object{}, err
+	}
+	o := Object{
+		Bucket: bucket, Key: key, Latest: true, Size: info.Size, ETag: info.MD5,
+		Checksum: body.computed(), Headers: opts.Headers, blobKey: blobKey,
+	}
+	o.Headers.ContentType = cmp.Or(o.Headers.ContentType, defaultType)
+	var replaced string
+	err = s.write(ctx, func(tx *db.Tx) error {
+		replaced, err = s.commitPut(ctx, tx, &o, opts)
+		return err
+	})
+	if err != nil {
+		if !errors.Is(err, db.ErrUnknownOutcome) {
+			s.drop(ctx, blobKey)
+		}
+		return Object{}, err
+	}
+	s.drop(ctx, replaced)
+	return o, nil
+}
+
+// beforePut loads what a put meets and judges its conditions. The object is the
+// zero value when there is none.
+func (s *Store) beforePut(tx *db.Tx, bucket, key string, opts PutOptions, lock string) (Bucket, Object, error) {
+	b, err := selectBucket(tx, bucket)
+	if err != nil {
+		return Bucket{}, Object{}, err
+	}
+	current, err := selectLatest(tx, bucket, key, lock)
+	if err != nil && !errors.Is(err, db.ErrNoRows) {
+		return Bucket{}, Object{}, err
+	}
+	exists := err == nil && !current.DeleteMarker
+	switch {
+	case opts.IfNoneMatch && exists:
+		return Bucket{}, Object{}, ErrPreconditionFailed
+	case opts.IfMatch == "":
+	case !exists:
+		return Bucket{}, Object{}, ErrNoSuchKey
+	case opts.IfMatch != current.ETag:
+		return Bucket{}, Object{}, ErrPreconditionFailed
+	}
+	return b, current, nil
+}
+
+// commitPut makes o the current version and completes it. It returns the blob
+// that lost its owner.
+func (s *Store) commitPut(ctx context.Context, tx *db.Tx, o *Object, opts PutOptions) (replaced string, err error) {
+	b, current, err := s.beforePut(tx, o.Bucket, o.Key, opts, s.db.Dialect().LockSuffix)
+	if err != nil {
+		return "", err
+	}
+	replaced, err = s.addVersion(tx, b, current, o)
+	if err != nil {
+		return "", err
+	}
+	ev := ObjectCreated{Bucket: b, Object: *o, Reason: "PutObject"}
+	for _, created := range s.created {
+		if err := created(ctx, tx, ev); err != nil {
+			return "", err
+		}
+	}
+	return replaced, nil
+}
+
+// addVersion gives o an id, a sequence and a time, and puts it on top of
+// current, the zero value for none. Without versioning it takes the place of the
+// version "null", whose blob it returns.
+func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object) (replaced string, err error) {
+	now, err := tx.Now()
+	if err != nil {
+		return "", err
+	}
+	o.Modified = time.UnixMilli(now).UTC()
+	// The clock keeps the sequence growing when all earlier versions are gone.
+	o.Sequence = max(now, current.Sequence+1)
+	if current.VersionID != "" {
+		if err := updateLatest(tx, o.Bucket, o.Key, current.VersionID, false); err != nil {
+			return "", err
+		}
+	}
+	o.VersionID = newVersionID()
+	if b.Versioning != VersioningEnabled {
+		o.VersionID = nullVersion
+		old, err := selectVersion(tx, o.Bucket, o.Key, nullVersion, s.db.Dialect().LockSuffix)
+		if err != nil && !errors.Is(err, db.ErrNoRows) {
+			return "", err
+		}
+		replaced = old.blobKey
+		if err := deleteVersion(tx, o.Bucket, o.Key, nullVersion); err != nil {
+			return "", err
+		}
+	}
+	made, err := insertVersion(tx, *o)
+	if err == nil && !made {
+		err = errRetry
+	}
+	return replaced, err
+}
+
+// drop removes a blob that no version names. If that fails the blob is an
+// orphan, which Sweep finds.
+func (s *Store) drop(ctx context.Context, blobKey string) {
+	if blobKey == "" {
+		return
+	}
+	if err := s.blobs.Delete(context.WithoutCancel(ctx), blobKey); err != nil {
+		s.logger.Warn("blob without owner left behind", "blob", blobKey, "error", err)
+	}
+}

@@ -1,0 +1,253 @@
+package s3
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/db"
+)
+
+func insertBucket(tx *db.Tx, name string, owner Owner, now int64) (made bool, err error) {
+	n, err := tx.Exec(`
+		insert into s3_buckets (name, account, region, versioning, created_ms)
+		values ($1, $2, $3, '', $4)
+		on conflict do nothing`,
+		name, owner.Account, owner.Region, now)
+	return n == 1, err
+}
+
+func selectBucket(tx *db.Tx, name string) (Bucket, error) {
+	row := tx.QueryRow(`
+		select name, account, region, versioning, created_ms
+		from s3_buckets
+		where name = $1`, text(name))
+	b, err := scanBucket(row)
+	if errors.Is(err, db.ErrNoRows) {
+		return Bucket{}, ErrNoSuchBucket
+	}
+	return b, err
+}
+
+func selectBuckets(tx *db.Tx, account, after string, max int) ([]Bucket, error) {
+	rows, err := tx.Query(`
+		select name, account, region, versioning, created_ms
+		from s3_buckets
+		where account = $1 and name > $2
+		order by name
+		limit $3`, account, text(after), max)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Bucket
+	for rows.Next() {
+		b, err := scanBucket(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, b)
+	}
+	return list, rows.Err()
+}
+
+func updateVersioning(tx *db.Tx, name string, v Versioning) error {
+	n, err := tx.Exec(`update s3_buckets set versioning = $2 where name = $1`, text(name), string(v))
+	if err == nil && n == 0 {
+		return ErrNoSuchBucket
+	}
+	return err
+}
+
+// versionColumns are the columns that scanVersion reads, in its order.
+const versionColumns = `bucket, object_key, version_id, sequence, latest, delete_marker,
+			blob_key, size, etag, content_type, cache_control, acl, sse, sse_kms_key_id,
+			details, modified_ms`
+
+// selectLatest returns the current version of a key, which may be a delete
+// marker, or db.ErrNoRows. lock is "" or the dialect's LockSuffix.
+func selectLatest(tx *db.Tx, bucket, key, lock string) (Object, error) {
+	return scanVersion(tx.QueryRow(`
+		select `+versionColumns+`
+		from s3_versions
+		where bucket = $1 and object_key = $2 and latest = 1`+lock, bucket, key))
+}
+
+// selectVersion returns one version of a key, or db.ErrNoRows.
+func selectVersion(tx *db.Tx, bucket, key, versionID, lock string) (Object, error) {
+	return scanVersion(tx.QueryRow(`
+		select `+versionColumns+`
+		from s3_versions
+		where bucket = $1 and object_key = $2 and version_id = $3`+lock, bucket, key, versionID))
+}
+
+// selectPrevious returns the version with the highest sequence, or db.ErrNoRows.
+func selectPrevious(tx *db.Tx, bucket, key string) (Object, error) {
+	return scanVersion(tx.QueryRow(`
+		select `+versionColumns+`
+		from s3_versions
+		where bucket = $1 and object_key = $2
+		order by sequence desc
+		limit 1`, bucket, key))
+}
+
+// selectKeys returns the current objects with from <= key < until, in key order.
+func selectKeys(tx *db.Tx, bucket, from, until string, limit int) ([]Object, error) {
+	rows, err := tx.Query(`
+		select `+versionColumns+`
+		from s3_versions
+		where bucket = $1 and latest = 1 and delete_marker = 0
+			and object_key >= $2 and object_key < $3
+		order by object_key
+		limit $4`, bucket, from, until, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []Object
+	for rows.Next() {
+		o, err := scanVersion(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, rows.Err()
+}
+
+// insertVersion adds o as the current version; made is false when a concurrent
+// transaction added one first.
+func insertVersion(tx *db.Tx, o Object) (made bool, err error) {
+	details, err := encodeDetails(o)
+	if err != nil {
+		return false, err
+	}
+	n, err := tx.Exec(`
+		insert into s3_versions (`+versionColumns+`)
+		values ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		on conflict do nothing`,
+		o.Bucket, o.Key, o.VersionID, o.Sequence, flag(o.DeleteMarker), o.blobKey, o.Size, o.ETag,
+		o.Headers.ContentType, o.Headers.CacheControl, o.Headers.ACL,
+		o.Headers.SSE.Algorithm, o.Headers.SSE.KMSKeyID, details, o.Modified.UnixMilli())
+	return n == 1, err
+}
+
+// updateLatest marks a version as the current one or not. errRetry says that a
+// concurrent transaction removed it.
+func updateLatest(tx *db.Tx, bucket, key, versionID string, latest bool) error {
+	n, err := tx.Exec(`
+		update s3_versions set latest = $4
+		where bucket = $1 and object_key = $2 and version_id = $3`,
+		bucket, key, versionID, flag(latest))
+	if err == nil && n == 0 {
+		return errRetry
+	}
+	return err
+}
+
+func deleteVersion(tx *db.Tx, bucket, key, versionID string) error {
+	_, err := tx.Exec(`
+		delete from s3_versions
+		where bucket = $1 and object_key = $2 and version_id = $3`,
+		bucket, key, versionID)
+	return err
+}
+
+// blobInUse says whether a version's content is under blobKey.
+func blobInUse(tx *db.Tx, blobKey string) (bool, error) {
+	var n int64
+	err := tx.QueryRow(`
+		select count(*)
+		from s3_versions
+		where blob_key = $1 and blob_key <> ''`, blobKey).Scan(&n)
+	return n > 0, err
+}
+
+// scanner is a row.
+type scanner interface{ Scan(dest ...any) error }
+
+func scanBucket(row scanner) (Bucket, error) {
+	var b Bucket
+	var versioning string
+	var created int64
+	err := row.Scan(&b.Name, &b.Owner.Account, &b.Owner.Region, &versioning, &created)
+	b.Versioning = Versioning(versioning)
+	b.Created = time.UnixMilli(created).UTC()
+	return b, err
+}
+
+func scanVersion(row scanner) (Object, error) {
+	var o Object
+	var latest, marker, modified int64
+	var detailsText string
+	h := &o.Headers
+	err := row.Scan(&o.Bucket, &o.Key, &o.VersionID, &o.Sequence, &latest, &marker,
+		&o.blobKey, &o.Size, &o.ETag, &h.ContentType, &h.CacheControl, &h.ACL,
+		&h.SSE.Algorithm, &h.SSE.KMSKeyID, &detailsText, &modified)
+	if err != nil {
+		return Object{}, err
+	}
+	o.Latest, o.DeleteMarker = latest != 0, marker != 0
+	o.Modified = time.UnixMilli(modified).UTC()
+	return o, decodeDetails(&o, detailsText)
+}
+
+// detailsFormat is the format number that this release writes and reads.
+const detailsFormat = 1
+
+// details is the JSON of what no query asks for.
+type details struct {
+	Format             int               `json:"format"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	Expires            string            `json:"expires,omitempty"`
+	SSEContext         string            `json:"sseContext,omitempty"`
+	SSEBucketKey       bool              `json:"sseBucketKey,omitempty"`
+	ChecksumAlgorithm  string            `json:"checksumAlgorithm,omitempty"`
+	ChecksumValue      string            `json:"checksumValue,omitempty"`
+}
+
+func encodeDetails(o Object) (string, error) {
+	h := o.Headers
+	encoded, err := json.Marshal(details{
+		Format: detailsFormat, Metadata: h.Metadata,
+		ContentDisposition: h.ContentDisposition, ContentEncoding: h.ContentEncoding,
+		ContentLanguage: h.ContentLanguage, Expires: h.Expires,
+		SSEContext: h.SSE.Context, SSEBucketKey: h.SSE.BucketKey,
+		ChecksumAlgorithm: o.Checksum.Algorithm, ChecksumValue: o.Checksum.Value,
+	})
+	return string(encoded), err
+}
+
+func decodeDetails(o *Object, encoded string) error {
+	var d details
+	if err := json.Unmarshal([]byte(encoded), &d); err != nil {
+		return fmt.Errorf("read details of object %s/%s: %w", o.Bucket, o.Key, err)
+	}
+	if d.Format != detailsFormat {
+		return fmt.Errorf("read details of object %s/%s: unknown format %d, written by a newer release", o.Bucket, o.Key, d.Format)
+	}
+	h := &o.Headers
+	h.Metadata, h.ContentDisposition, h.ContentEncoding = d.Metadata, d.ContentDisposition, d.ContentEncoding
+	h.ContentLanguage, h.Expires = d.ContentLanguage, d.Expires
+	h.SSE.Context, h.SSE.BucketKey = d.SSEContext, d.SSEBucketKey
+	o.Checksum = Checksum{Algorithm: d.ChecksumAlgorithm, Value: d.ChecksumValue}
+	return nil
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// text makes what a client sent fit to compare with: a name with a NUL or broken
+// UTF-8, which PostgreSQL refuses, becomes one that nothing has.
+func text(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
