@@ -1,0 +1,143 @@
+package dispatch
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/provider"
+)
+
+// Config is what a Dispatcher needs. Every field without "optional" is needed.
+type Config struct {
+	DB        *db.DB
+	Catalogue *provider.Catalogue
+	Artifacts provider.Artifacts
+	// OpenLog opens the log of an action execution, masking the secrets.
+	OpenLog func(ctx context.Context, stream string, secrets []string) (Log, error)
+	// Node names this node in logs and claims; a process adds its own random
+	// part, so that every incarnation is another node.
+	Node string
+	// Workspaces is a folder for the working directories of attempts. It holds
+	// nothing of worth between runs of the process.
+	Workspaces string
+	// Exclusive says that no other process can use the database, so that claims
+	// found at start belong to processes that are gone.
+	Exclusive bool
+	// Limits are the quotas; the zero value is CodePipeline's own.
+	Limits pipeline.Limits
+	Logger *slog.Logger
+	// Lease is how long a node's claims outlive its last sign of life; zero
+	// means 15 s. Optional.
+	Lease time.Duration
+	// Now is the clock; nil means time.Now. Optional.
+	Now func() time.Time
+}
+
+// Log is the output of one attempt while it runs. Write is safe for concurrent
+// use; Close makes what was written durable.
+type Log interface {
+	io.Writer
+	Close(ctx context.Context) error
+}
+
+// Dispatcher applies events and carries out effects. Create one with New, call
+// Run once, and use it from any number of goroutines.
+type Dispatcher struct {
+	Config
+	node string
+
+	mu        sync.Mutex
+	lines     map[string]*line
+	ids       map[Key]string
+	idGen     uint64 // raised whenever ids forgets something
+	plans     map[planKey]*pipeline.Plan
+	attempts  map[string]context.CancelCauseFunc
+	wake      chan struct{}
+	stopped   bool
+	ctx       context.Context
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
+	loopEnded chan struct{}
+}
+
+// Key names a pipeline as its users do.
+type Key struct{ Account, Region, Name string }
+
+// Errors of requests that name what is not there.
+var (
+	ErrPipelineNotFound  = errors.New("pipeline not found")
+	ErrVersionNotFound   = errors.New("pipeline version not found")
+	ErrExecutionNotFound = errors.New("pipeline execution not found")
+	ErrActionNotFound    = errors.New("action execution not found")
+	ErrNameInUse         = errors.New("pipeline name in use")
+)
+
+// New makes a dispatcher. It does nothing before Run.
+func New(cfg Config) *Dispatcher {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Lease == 0 {
+		cfg.Lease = 15 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Dispatcher{
+		Config:    cfg,
+		node:      cfg.Node + "/" + rand.Text(),
+		lines:     map[string]*line{},
+		ids:       map[Key]string{},
+		plans:     map[planKey]*pipeline.Plan{},
+		attempts:  map[string]context.CancelCauseFunc{},
+		wake:      make(chan struct{}, 1),
+		ctx:       ctx,
+		cancel:    cancel,
+		loopEnded: make(chan struct{}),
+	}
+}
+
+// Run takes over what processes that are gone have left and starts carrying out
+// effects, until Close.
+func (d *Dispatcher) Run(ctx context.Context) error {
+	if err := d.takeOver(ctx); err != nil {
+		return fmt.Errorf("taking over effects: %w", err)
+	}
+	go d.loop()
+	return nil
+}
+
+// Close stops claiming, stops what runs on this node and waits for it. Attempts
+// that were cut off keep their effects: what follows is decided at the next
+// start. It is safe to call more than once.
+func (d *Dispatcher) Close() {
+	d.mu.Lock()
+	first := !d.stopped
+	d.stopped = true
+	d.mu.Unlock()
+	d.cancel()
+	if first {
+		d.running.Wait()
+	}
+}
+
+// nudge makes the loop look for effects now.
+func (d *Dispatcher) nudge() {
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// nowMillis is the node's clock in milliseconds. Leases and due times use the
+// database's clock instead.
+func (d *Dispatcher) nowMillis() int64 { return d.Now().UnixMilli() }

@@ -1,0 +1,201 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/engine"
+)
+
+// topicEffects wakes nodes that wait for effects to claim.
+const topicEffects = "effects"
+
+// maxPoll is the longest time between two looks for effects that fell due or
+// were left behind by another node.
+const maxPoll = 5 * time.Second
+
+// effect is an obligation as stored.
+type effect struct {
+	ID          string
+	Kind        engine.EffectKind
+	PipelineID  string
+	ExecutionID string
+	ActionID    string
+	Version     int
+	Stage       string
+	Name        string
+	Deadline    int64
+	// BegunNode is the node that began the attempt, empty before.
+	BegunNode string
+	// ProviderState is what the provider's last report held.
+	ProviderState *string
+}
+
+// loop renews the lease, takes over from nodes that are gone and claims effects.
+// It is dull: claimDue and renew do the work.
+func (d *Dispatcher) loop() {
+	wake, stop := d.DB.Listen(topicEffects)
+	defer stop()
+	defer close(d.loopEnded)
+	renewed := d.Now()
+	for {
+		wait, err := d.claimDue(d.ctx)
+		if err != nil && d.ctx.Err() == nil {
+			d.Logger.Error("claiming effects", "node", d.node, "error", err)
+			wait = time.Second
+		}
+		timer := time.NewTimer(min(wait, d.Lease/3))
+		select {
+		case <-d.ctx.Done():
+			timer.Stop()
+			return
+		case <-wake:
+		case <-d.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if d.Now().Sub(renewed) >= d.Lease/3 {
+			if err := d.renew(d.ctx); err != nil && d.ctx.Err() == nil {
+				d.Logger.Error("renewing the node's lease", "node", d.node, "error", err)
+				continue
+			}
+			renewed = d.Now()
+		}
+	}
+}
+
+// claimDue claims what is due and starts carrying it out. It returns how long
+// nothing more will fall due.
+func (d *Dispatcher) claimDue(ctx context.Context) (time.Duration, error) {
+	var next, now int64
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		var err error
+		if now, err = tx.Now(); err != nil {
+			return err
+		}
+		return tx.QueryRow(sqlNextDue).Scan(&next)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("looking for effects: %w", err)
+	}
+	switch {
+	case next == 0:
+		return maxPoll, nil
+	case next > now:
+		return min(maxPoll, time.Duration(next-now)*time.Millisecond), nil
+	}
+	claimed, err := d.claim(ctx, now)
+	if err != nil {
+		return 0, fmt.Errorf("claiming effects: %w", err)
+	}
+	for _, x := range claimed {
+		d.carryOut(x)
+	}
+	return 0, nil
+}
+
+// claimBatch bounds the effects that one claim takes.
+const claimBatch = 64
+
+func (d *Dispatcher) claim(ctx context.Context, now int64) ([]effect, error) {
+	var claimed []effect
+	query := fmt.Sprintf(sqlClaimEffects, d.DB.Dialect().ClaimSuffix)
+	err := d.DB.Write(ctx, func(tx *db.Tx) error {
+		rows, err := tx.Query(query, d.node, now, claimBatch)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var x effect
+			var kind string
+			err := rows.Scan(&x.ID, &kind, &x.PipelineID, &x.ExecutionID, &x.ActionID, &x.Version, &x.Stage, &x.Name,
+				&x.Deadline, &x.BegunNode, &x.ProviderState)
+			if err != nil {
+				return err
+			}
+			x.Kind = engine.EffectKind(kind)
+			claimed = append(claimed, x)
+		}
+		return rows.Err()
+	})
+	return claimed, err
+}
+
+// takeOver makes what nodes that are gone had claimed free again. With a
+// database of our own every other node is gone.
+func (d *Dispatcher) takeOver(ctx context.Context) error {
+	if err := d.renew(ctx); err != nil {
+		return err
+	}
+	if !d.Exclusive {
+		return d.releaseExpired(ctx)
+	}
+	return d.DB.Write(ctx, func(tx *db.Tx) error {
+		return d.release(tx, func() (*db.Rows, error) { return tx.Query(sqlAllNodes) })
+	})
+}
+
+// renew shows that the node lives, and frees what dead ones had claimed.
+func (d *Dispatcher) renew(ctx context.Context) error {
+	err := d.DB.Write(ctx, func(tx *db.Tx) error {
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(sqlPruneTokens, d.nowMillis()-tokenLife); err != nil {
+			return err
+		}
+		_, err = tx.Exec(sqlRenewNode, d.node, now+d.Lease.Milliseconds())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renewing the lease of node %s: %w", d.node, err)
+	}
+	return d.releaseExpired(ctx)
+}
+
+func (d *Dispatcher) releaseExpired(ctx context.Context) error {
+	return d.DB.Write(ctx, func(tx *db.Tx) error {
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		return d.release(tx, func() (*db.Rows, error) { return tx.Query(sqlExpiredNodes, now) })
+	})
+}
+
+// release frees the claims of the listed nodes and forgets the nodes.
+func (d *Dispatcher) release(tx *db.Tx, list func() (*db.Rows, error)) error {
+	rows, err := list()
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var gone []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		if id != d.node {
+			gone = append(gone, id)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	rows.Close()
+	for _, id := range gone {
+		if _, err := tx.Exec(sqlFreeNode, id); err != nil {
+			return fmt.Errorf("freeing the claims of node %s: %w", id, err)
+		}
+		if _, err := tx.Exec(sqlDeleteNode, id); err != nil {
+			return fmt.Errorf("forgetting node %s: %w", id, err)
+		}
+		tx.Notify(topicEffects)
+	}
+	return nil
+}

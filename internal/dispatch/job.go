@@ -1,0 +1,289 @@
+package dispatch
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/provider"
+)
+
+// job is an action about to be carried out: its plan, resolved.
+type job struct {
+	key       Key
+	execution *engine.Execution
+	plan      *pipeline.ActionPlan
+	store     pipeline.ArtifactStore
+	action    ActionExecution
+	resolved  map[string]string
+	// environment is that of Compute/Commands, resolved.
+	environment []pipeline.EnvironmentVariable
+	// failure is set when the action fails before its provider is asked.
+	failure *provider.Report
+}
+
+// prepare reads what an action needs and resolves its references, right before
+// it starts (execution.md 6.3).
+func (d *Dispatcher) prepare(ctx context.Context, x effect) (*job, error) {
+	j := &job{}
+	outputs := map[string]map[string]string{}
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		var row pipelineRow
+		if err := d.readJob(tx, x, j, &row); err != nil {
+			return err
+		}
+		plan, err := d.plan(tx, x.PipelineID, row.region, row.account, x.Version)
+		if err != nil {
+			return err
+		}
+		stage := plan.Stage(x.Stage)
+		if stage < 0 || plan.Stages[stage].Action(x.Name) < 0 {
+			return fmt.Errorf("action %s/%s is not in version %d", x.Stage, x.Name, x.Version)
+		}
+		j.plan = &plan.Stages[stage].Actions[plan.Stages[stage].Action(x.Name)]
+		j.store = storeOf(plan, j.plan.Region)
+		j.key.Name = plan.Name
+		return readOutputs(tx, x.PipelineID, j, outputs)
+	})
+	if err != nil {
+		return nil, err
+	}
+	j.resolve(outputs)
+	return j, nil
+}
+
+func (d *Dispatcher) readJob(tx *db.Tx, x effect, j *job, row *pipelineRow) error {
+	var version int64
+	var state string
+	err := tx.QueryRow(sqlSelectState, x.PipelineID).
+		Scan(&row.account, &row.region, &version, &state, &row.created, &row.updated)
+	if errors.Is(err, db.ErrNoRows) {
+		return errVoid
+	}
+	if err != nil {
+		return fmt.Errorf("reading pipeline %s: %w", x.PipelineID, err)
+	}
+	j.key = Key{Account: row.account, Region: row.region}
+	var owner, text string
+	var first, last int64
+	if err := tx.QueryRow(sqlSelectExecution, x.ExecutionID).Scan(&owner, &first, &last, &text); err != nil {
+		return fmt.Errorf("reading execution %s: %w", x.ExecutionID, err)
+	}
+	j.execution = &engine.Execution{}
+	if err := decodePart(text, j.execution); err != nil {
+		return fmt.Errorf("reading execution %s: %w", x.ExecutionID, err)
+	}
+	j.action, err = scanAction(tx.QueryRow(sqlSelectAction, x.ActionID, x.PipelineID))
+	if err != nil {
+		return fmt.Errorf("reading action execution %s: %w", x.ActionID, err)
+	}
+	return nil
+}
+
+// readOutputs reads the output variables of the namespaces that the action
+// refers to.
+func readOutputs(tx *db.Tx, pipelineID string, j *job, outputs map[string]map[string]string) error {
+	var references []pipeline.TemplatePart
+	for _, entry := range j.plan.Configuration {
+		references = append(references, entry.Text.References()...)
+	}
+	for _, v := range j.plan.Environment {
+		references = append(references, v.Text.References()...)
+	}
+	for _, ref := range references {
+		id := j.namespace(ref.Namespace)
+		if id == "" || outputs[ref.Namespace] != nil {
+			continue
+		}
+		a, err := scanAction(tx.QueryRow(sqlSelectAction, id, pipelineID))
+		if err != nil {
+			return fmt.Errorf("reading the variables of action execution %s: %w", id, err)
+		}
+		outputs[ref.Namespace] = a.Outcome.OutputVariables
+	}
+	return nil
+}
+
+// namespace returns the action execution behind a namespace: the last one, as a
+// retried action replaces its earlier variables.
+func (j *job) namespace(name string) string {
+	for _, ns := range slices.Backward(j.execution.Namespaces) {
+		if ns.Name == name {
+			return ns.Action
+		}
+	}
+	return ""
+}
+
+// resolve substitutes references once; a value that looks like a reference
+// stays as it is (observed.md 5.2). An action with a reference that has no value
+// fails before anything is done for it.
+func (j *job) resolve(outputs map[string]map[string]string) {
+	lookup := j.lookup(outputs)
+	j.resolved = make(map[string]string, len(j.plan.Configuration))
+	for _, entry := range j.plan.Configuration {
+		text, unresolved := entry.Text.Resolve(lookup)
+		if unresolved != nil {
+			j.fail(unresolved.Error())
+			return
+		}
+		j.resolved[entry.Key] = text
+	}
+	for _, v := range j.plan.Environment {
+		text, unresolved := v.Text.Resolve(lookup)
+		if unresolved != nil {
+			j.fail(unresolved.Error())
+			return
+		}
+		j.environment = append(j.environment, pipeline.EnvironmentVariable{Name: v.Name, Value: text, Type: v.Type})
+	}
+	if size := pipeline.ConfigurationSize(j.resolved); size > pipeline.MaxResolvedConfiguration {
+		j.fail(fmt.Sprintf("The resolved action configuration has %d bytes, more than the maximum of %d.",
+			size, pipeline.MaxResolvedConfiguration))
+	}
+}
+
+func (j *job) fail(message string) {
+	f := provider.Failure(provider.CodeConfigurationError, message)
+	j.failure = &f
+}
+
+// lookup finds the value of a reference: an output variable of an action that
+// ran, a fact of the execution, or a pipeline variable.
+func (j *job) lookup(outputs map[string]map[string]string) func(namespace, key string) (string, bool) {
+	return func(namespace, key string) (string, bool) {
+		if vars, ok := outputs[namespace]; ok {
+			v, ok := vars[key]
+			return v, ok
+		}
+		switch namespace {
+		case pipeline.NamespaceExecution:
+			return j.execution.ID, key == pipeline.KeyExecutionID
+		case pipeline.NamespaceVariables:
+			for _, v := range j.execution.Variables {
+				if v.Name == key {
+					return v.Value, true
+				}
+			}
+		}
+		return "", false
+	}
+}
+
+// keepResolved stores the resolved configuration if it differs from the one
+// declared.
+func (j *job) keepResolved(tx *db.Tx) error {
+	differs := false
+	for _, entry := range j.plan.Configuration {
+		differs = differs || j.resolved[entry.Key] != entry.Text.Source
+	}
+	if !differs {
+		return nil
+	}
+	text, err := json.Marshal(j.resolved)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(sqlResolveAction, j.action.ID, string(text)); err != nil {
+		return fmt.Errorf("keeping the resolved configuration of action execution %s: %w", j.action.ID, err)
+	}
+	return nil
+}
+
+func storeOf(plan *pipeline.Plan, region string) pipeline.ArtifactStore {
+	for _, s := range plan.Stores {
+		if s.Region == region {
+			return s.Store
+		}
+	}
+	if len(plan.Stores) > 0 {
+		return plan.Stores[0].Store
+	}
+	return pipeline.ArtifactStore{}
+}
+
+// attempt is the action as its provider sees it, without log and workspace.
+func (j *job) attempt(d *Dispatcher, x effect) provider.Attempt {
+	a := provider.Attempt{
+		ID: x.ActionID, Account: j.key.Account, Region: cmp.Or(j.plan.Region, j.key.Region),
+		PipelineName: j.key.Name, PipelineVersion: x.Version, ExecutionID: x.ExecutionID,
+		StageName: x.Stage, ActionName: x.Name, Type: j.plan.Type, RoleArn: j.plan.RoleArn,
+		Configuration: j.resolved, Commands: j.plan.Commands, Environment: j.environment,
+		OutputVariables: j.plan.OutputVariables, Deadline: time.UnixMilli(x.Deadline), Artifacts: d.Artifacts,
+	}
+	if x.ProviderState != nil {
+		a.State = json.RawMessage(*x.ProviderState)
+	}
+	if j.store.EncryptionKey != nil {
+		a.EncryptionKey = j.store.EncryptionKey.ID
+	}
+	for _, o := range j.execution.Overrides {
+		if o.ActionName == x.Name {
+			a.Overrides = append(a.Overrides, o)
+		}
+	}
+	for _, in := range j.action.Inputs {
+		artifact := provider.InputArtifact{Name: in.Name, Location: in}
+		for _, known := range j.execution.Artifacts {
+			if known.Name == in.Name {
+				artifact.Revision = known.Revision
+			}
+		}
+		a.Inputs = append(a.Inputs, artifact)
+	}
+	for i, out := range j.action.Allotted {
+		artifact := provider.OutputArtifact{Name: out.Name, Location: out}
+		if i < len(j.plan.Outputs) {
+			artifact.Files = j.plan.Outputs[i].Files
+		}
+		a.Outputs = append(a.Outputs, artifact)
+	}
+	return a
+}
+
+// open gives an attempt its log and its workspace.
+func (d *Dispatcher) open(ctx context.Context, x effect, j *job) (*provider.Attempt, func(), error) {
+	a := j.attempt(d, x)
+	a.Workspace = filepath.Join(d.Workspaces, x.ActionID)
+	if err := os.MkdirAll(a.Workspace, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("making the workspace of action execution %s: %w", x.ActionID, err)
+	}
+	log, err := d.OpenLog(ctx, x.ActionID, j.secrets(d))
+	if err != nil {
+		os.RemoveAll(a.Workspace)
+		return nil, nil, fmt.Errorf("opening the log of action execution %s: %w", x.ActionID, err)
+	}
+	a.Log = log
+	return &a, func() {
+		if err := log.Close(context.WithoutCancel(ctx)); err != nil {
+			d.Logger.Error("closing a log", "stream", x.ActionID, "error", err)
+		}
+		if err := os.RemoveAll(a.Workspace); err != nil {
+			d.Logger.Warn("removing a workspace", "workspace", a.Workspace, "error", err)
+		}
+	}, nil
+}
+
+// secrets are the values of secret configuration keys: the log masks them.
+func (j *job) secrets(d *Dispatcher) []string {
+	var secrets []string
+	t, ok := d.Catalogue.ActionType(j.plan.Type)
+	if !ok {
+		return nil
+	}
+	for _, p := range t.Properties {
+		if v := j.resolved[p.Name]; p.Secret && v != "" {
+			secrets = append(secrets, v)
+		}
+	}
+	return secrets
+}

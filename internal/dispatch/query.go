@@ -1,0 +1,360 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// Pipeline is a pipeline with one version of its definition.
+type Pipeline struct {
+	ID string
+	Key
+	Version int
+	// Created and Updated are in milliseconds.
+	Created, Updated int64
+	Declaration      pipeline.Declaration
+}
+
+// Execution is a pipeline execution, ended or not.
+type Execution struct {
+	engine.Execution
+	PipelineID string
+	// FirstChange and LastChange bound its part of the pipeline's history.
+	FirstChange, LastChange int64
+}
+
+// ActionExecution is one attempt of an action.
+type ActionExecution struct {
+	ID          string
+	ExecutionID string
+	// Ord orders the action executions of a pipeline by their starts.
+	Ord       int64
+	Version   int
+	Stage     string
+	Action    string
+	Status    engine.Status
+	StartTime int64
+	// LastUpdate is in milliseconds, like StartTime.
+	LastUpdate int64
+	// UpdatedBy is the ARN of who answered an approval.
+	UpdatedBy string
+	Deadline  int64
+	Inputs    []pipeline.ArtifactLocation
+	// Allotted are the places of the outputs, Outputs those really written.
+	Allotted []pipeline.ArtifactLocation
+	Outputs  []pipeline.ArtifactLocation
+	// Resolved is nil when it equals the declared configuration.
+	Resolved map[string]string
+	// Outcome is zero until the attempt ended.
+	Outcome engine.Outcome
+}
+
+type actionStarted struct {
+	Inputs   []pipeline.ArtifactLocation `json:"inputs,omitempty"`
+	Outputs  []pipeline.ArtifactLocation `json:"outputs,omitempty"`
+	Deadline int64                       `json:"deadline"`
+}
+
+type actionOutcome struct {
+	engine.Outcome
+	Outputs []pipeline.ArtifactLocation `json:"outputs,omitempty"`
+}
+
+func scanAction(row scanner) (ActionExecution, error) {
+	var a ActionExecution
+	var status, started string
+	var resolved, outcome *string
+	err := row.Scan(&a.ID, &a.ExecutionID, &a.Ord, &a.Version, &a.Stage, &a.Action, &status, &a.StartTime,
+		&a.LastUpdate, &a.UpdatedBy, &started, &resolved, &outcome)
+	if err != nil {
+		return a, err
+	}
+	a.Status = engine.Status(status)
+	var s actionStarted
+	if err := json.Unmarshal([]byte(started), &s); err != nil {
+		return a, fmt.Errorf("decoding action execution %s: %w", a.ID, err)
+	}
+	a.Inputs, a.Allotted, a.Deadline = s.Inputs, s.Outputs, s.Deadline
+	if resolved != nil {
+		if err := json.Unmarshal([]byte(*resolved), &a.Resolved); err != nil {
+			return a, fmt.Errorf("decoding action execution %s: %w", a.ID, err)
+		}
+	}
+	if outcome != nil {
+		var o actionOutcome
+		if err := json.Unmarshal([]byte(*outcome), &o); err != nil {
+			return a, fmt.Errorf("decoding action execution %s: %w", a.ID, err)
+		}
+		a.Outcome, a.Outputs = o.Outcome, o.Outputs
+	}
+	return a, nil
+}
+
+// Pipeline returns a pipeline with a version of its definition; 0 is the current
+// one. Errors are ErrPipelineNotFound and ErrVersionNotFound.
+func (d *Dispatcher) Pipeline(ctx context.Context, key Key, version int) (Pipeline, error) {
+	p, err := d.find(ctx, key)
+	if err != nil {
+		return p, err
+	}
+	if version != 0 {
+		p.Version = version
+	}
+	err = d.DB.Read(ctx, func(tx *db.Tx) error {
+		p.Declaration, _, err = selectVersion(tx, p.ID, p.Version)
+		return err
+	})
+	return p, err
+}
+
+// Plan returns the compiled definition of a version of a pipeline.
+func (d *Dispatcher) Plan(p Pipeline, version int) (*pipeline.Plan, error) {
+	return d.plan(nil, p.ID, p.Region, p.Account, version)
+}
+
+// Pipelines lists the pipelines of an account and region whose name is above
+// after, by name, at most limit. Only the head of each is read: the declarations
+// are empty.
+func (d *Dispatcher) Pipelines(ctx context.Context, account, region, after string, limit int) ([]Pipeline, error) {
+	var list []Pipeline
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		return each(tx, func(row scanner) error {
+			p := Pipeline{Key: Key{Account: account, Region: region}}
+			if err := row.Scan(&p.ID, &p.Name, &p.Version, &p.Created, &p.Updated); err != nil {
+				return err
+			}
+			list = append(list, p)
+			return nil
+		}, sqlListPipelines, account, region, after, limit)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing pipelines: %w", err)
+	}
+	return list, nil
+}
+
+// Execution returns an execution of a pipeline; ErrExecutionNotFound covers the
+// executions of other pipelines too.
+func (d *Dispatcher) Execution(ctx context.Context, p Pipeline, id string) (Execution, error) {
+	var x Execution
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		var err error
+		x, err = readExecution(tx, id)
+		return err
+	})
+	if err == nil && x.PipelineID != p.ID {
+		err = ErrExecutionNotFound
+	}
+	return x, err
+}
+
+func readExecution(tx *db.Tx, id string) (Execution, error) {
+	var x Execution
+	var text string
+	err := tx.QueryRow(sqlSelectExecution, id).Scan(&x.PipelineID, &x.FirstChange, &x.LastChange, &text)
+	if errors.Is(err, db.ErrNoRows) {
+		return x, ErrExecutionNotFound
+	}
+	if err != nil {
+		return x, fmt.Errorf("reading execution %s: %w", id, err)
+	}
+	if err := decodePart(text, &x.Execution); err != nil {
+		return x, fmt.Errorf("reading execution %s: %w", id, err)
+	}
+	return x, nil
+}
+
+// Executions lists the executions of a pipeline started before the one numbered
+// below, newest first, at most limit. below 0 starts at the newest. With
+// succeededIn only those are listed that succeeded in the stage under the
+// current definition.
+func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, below int64, limit int, succeededIn string) ([]engine.Execution, error) {
+	if below == 0 {
+		below = math.MaxInt64
+	}
+	var list []engine.Execution
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		for len(list) < limit {
+			n := 0
+			err := each(tx, func(row scanner) error {
+				e, err := scanExecution(row)
+				if err != nil {
+					return err
+				}
+				n++
+				below = e.Seq
+				if succeededIn == "" || (e.Version == p.Version && e.SucceededIn(succeededIn)) {
+					list = append(list, *e)
+				}
+				return nil
+			}, sqlListExecutions, p.ID, below, limit)
+			if err != nil || n < limit {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing executions of pipeline %s: %w", p.Name, err)
+	}
+	return list[:min(len(list), limit)], nil
+}
+
+// ActionExecutions lists action executions that started before the one ordered
+// below, newest first, at most limit; below 0 starts at the newest. With an
+// execution id only its own are listed.
+func (d *Dispatcher) ActionExecutions(ctx context.Context, p Pipeline, execution string, below int64, limit int) ([]ActionExecution, error) {
+	if below == 0 {
+		below = math.MaxInt64
+	}
+	query, of := sqlListActions, p.ID
+	if execution != "" {
+		query, of = sqlListExecutionActions, execution
+	}
+	var list []ActionExecution
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		return each(tx, func(row scanner) error {
+			a, err := scanAction(row)
+			list = append(list, a)
+			return err
+		}, query, of, below, limit)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing action executions of pipeline %s: %w", p.Name, err)
+	}
+	return list, nil
+}
+
+// ActionExecution returns an action execution of a pipeline, or
+// ErrActionNotFound.
+func (d *Dispatcher) ActionExecution(ctx context.Context, p Pipeline, id string) (ActionExecution, error) {
+	return d.actionExecution(ctx, p.ID, id)
+}
+
+func (d *Dispatcher) actionExecution(ctx context.Context, pipelineID, id string) (ActionExecution, error) {
+	var a ActionExecution
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		var err error
+		a, err = scanAction(tx.QueryRow(sqlSelectAction, id, pipelineID))
+		return err
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return a, ErrActionNotFound
+	}
+	if err != nil {
+		return a, fmt.Errorf("reading action execution %s: %w", id, err)
+	}
+	return a, nil
+}
+
+// State is a pipeline's live state with what its stages last did.
+type State struct {
+	Pipeline engine.Pipeline
+	// Executions are those that the stages name: holding, waiting or latest.
+	Executions map[string]engine.Execution
+	// Actions are the attempts of the latest execution of each stage, by stage,
+	// oldest first.
+	Actions map[string][]ActionExecution
+}
+
+// State reads everything that GetPipelineState shows, in one snapshot.
+func (d *Dispatcher) State(ctx context.Context, p Pipeline) (State, error) {
+	s := State{Executions: map[string]engine.Execution{}, Actions: map[string][]ActionExecution{}}
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		l := &line{id: p.ID}
+		if err := d.load(tx, l, ""); err != nil {
+			return err
+		}
+		s.Pipeline = l.state.Pipeline
+		for _, e := range l.state.Executions {
+			s.Executions[e.ID] = *e
+		}
+		for _, st := range s.Pipeline.Stages {
+			if err := s.readStage(tx, st); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return s, fmt.Errorf("reading the state of pipeline %s: %w", p.Name, err)
+	}
+	return s, nil
+}
+
+func (s *State) readStage(tx *db.Tx, st engine.Stage) error {
+	for _, id := range []string{st.Latest, st.LastInbound} {
+		if _, known := s.Executions[id]; known || id == "" {
+			continue
+		}
+		x, err := readExecution(tx, id)
+		if err != nil {
+			return err
+		}
+		s.Executions[id] = x.Execution
+	}
+	if st.Latest == "" {
+		return nil
+	}
+	return each(tx, func(row scanner) error {
+		a, err := scanAction(row)
+		if err == nil && a.Stage == st.Name {
+			s.Actions[st.Name] = append([]ActionExecution{a}, s.Actions[st.Name]...)
+		}
+		return err
+	}, sqlListExecutionActions, st.Latest, int64(math.MaxInt64), maxStateActions)
+}
+
+// maxStateActions bounds the attempts of one execution that a state view reads.
+const maxStateActions = 10_000
+
+// History returns what became true of an execution, in order: the execution's
+// own log.
+func (d *Dispatcher) History(ctx context.Context, x Execution) ([]engine.Change, error) {
+	var list []engine.Change
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		return each(tx, func(row scanner) error {
+			var version int64
+			var text string
+			if err := row.Scan(&version, &text); err != nil {
+				return err
+			}
+			var changes []engine.Change
+			if err := decodePart(text, &changes); err != nil {
+				return err
+			}
+			for _, c := range changes {
+				if c.Execution == x.ID {
+					list = append(list, c)
+				}
+			}
+			return nil
+		}, sqlListChanges, x.PipelineID, x.FirstChange, x.LastChange)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the history of execution %s: %w", x.ID, err)
+	}
+	return list, nil
+}
+
+// each runs a query and calls do for every row.
+func each(tx *db.Tx, do func(scanner) error, query string, args ...any) error {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := do(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,267 @@
+package dispatch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// tokenLife is how long a client request token is remembered, in milliseconds.
+const tokenLife = int64(24 * time.Hour / time.Millisecond)
+
+// definition is a version of a declaration on its way into a commit.
+type definition struct {
+	plan    *pipeline.Plan
+	text    string
+	version int
+}
+
+// CreateRequest makes a pipeline.
+type CreateRequest struct {
+	Declaration pipeline.Declaration
+	Tags        map[string]string
+	// By is the ARN of the caller.
+	By string
+}
+
+// CreatePipeline stores a new pipeline and starts its first execution. A broken
+// rule is a *pipeline.Violation; a name in use is ErrNameInUse.
+func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string, r CreateRequest) (Pipeline, error) {
+	key := Key{account, region, r.Declaration.Name}
+	plan, err := d.compile(key, r.Declaration)
+	if err != nil {
+		return Pipeline{}, err
+	}
+	plan.Version = 1
+	text, err := json.Marshal(r.Declaration)
+	if err != nil {
+		return Pipeline{}, fmt.Errorf("encoding pipeline %s: %w", key.Name, err)
+	}
+	ev := d.event(nil)
+	id := pipeline.DeriveID([]byte(ev.ID), "pipeline")
+	ev.Body = engine.CreatePipeline{ID: id, Name: key.Name, Start: engine.StartExecution{
+		Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: r.By},
+	}}
+	d.cachePlan(planKey{id, 1}, plan)
+	s, decision, err := engine.Step(planSet{d, id}, nil, engine.Past{}, ev)
+	if err != nil {
+		return Pipeline{}, err
+	}
+	l := &line{id: id, state: s, row: pipelineRow{account: account, region: region, created: ev.At, updated: ev.At}}
+	w := &writes{d: d, line: l, at: ev.At, updated: ev.At}
+	w.add(&unit{ev: ev, decision: decision, definition: &definition{plan: plan, text: string(text), version: 1}})
+	if err := w.prepare(); err != nil {
+		return Pipeline{}, err
+	}
+	err = d.DB.Write(ctx, func(tx *db.Tx) error { return d.insertPipeline(tx, w, key, r.Tags) })
+	if db.IsUnique(err) {
+		return Pipeline{}, ErrNameInUse
+	}
+	if err != nil {
+		return Pipeline{}, fmt.Errorf("creating pipeline %s: %w", key.Name, err)
+	}
+	w.follow()
+	return Pipeline{ID: id, Key: key, Version: 1, Created: ev.At, Updated: ev.At, Declaration: r.Declaration}, nil
+}
+
+func (d *Dispatcher) insertPipeline(tx *db.Tx, w *writes, key Key, tags map[string]string) error {
+	_, err := tx.Exec(sqlInsertPipeline, w.line.id, key.Account, key.Region, key.Name, 1, 0, w.state, w.at)
+	if err != nil {
+		return err
+	}
+	if err := upsertTags(tx, w.line.id, tags); err != nil {
+		return err
+	}
+	return w.commit(tx)
+}
+
+// UpdatePipeline installs a new version of a pipeline's definition.
+func (d *Dispatcher) UpdatePipeline(ctx context.Context, account, region string, decl pipeline.Declaration) (Pipeline, error) {
+	key := Key{account, region, decl.Name}
+	p, err := d.find(ctx, key)
+	if err != nil {
+		return Pipeline{}, err
+	}
+	plan, err := d.compile(key, decl)
+	if err != nil {
+		return Pipeline{}, err
+	}
+	text, err := json.Marshal(decl)
+	if err != nil {
+		return Pipeline{}, fmt.Errorf("encoding pipeline %s: %w", key.Name, err)
+	}
+	def := &definition{plan: plan, text: string(text)}
+	u := &unit{ev: d.event(engine.UpdatePipeline{}), definition: def}
+	if _, err := d.apply(ctx, p.ID, u); err != nil {
+		return Pipeline{}, d.requestError(key, err)
+	}
+	return Pipeline{ID: p.ID, Key: key, Version: def.version, Created: p.Created, Updated: u.ev.At, Declaration: decl}, nil
+}
+
+// DeletePipeline deletes a pipeline and abandons what runs in it. Deleting what
+// is not there is no error.
+func (d *Dispatcher) DeletePipeline(ctx context.Context, key Key) error {
+	_, err := d.request(ctx, key, engine.DeletePipeline{}, engine.Past{}, "")
+	d.forget(key)
+	if errors.Is(err, ErrPipelineNotFound) {
+		return nil
+	}
+	return err
+}
+
+// StartRequest starts an execution.
+type StartRequest struct {
+	Trigger   engine.Trigger
+	Variables []pipeline.Variable
+	Overrides []pipeline.SourceRevisionOverride
+	// Token makes the request idempotent for 24 hours; empty: it is not.
+	Token string
+}
+
+// StartExecution starts an execution of a pipeline and returns its id. The same
+// token within 24 hours returns the first id, whatever else the request says;
+// but the request must be valid.
+func (d *Dispatcher) StartExecution(ctx context.Context, key Key, r StartRequest) (string, error) {
+	decision, err := d.request(ctx, key, engine.StartExecution{
+		Trigger: r.Trigger, Variables: r.Variables, Overrides: r.Overrides,
+	}, engine.Past{}, r.Token)
+	return decision.ExecutionID, err
+}
+
+// StopExecution asks an execution to stop.
+func (d *Dispatcher) StopExecution(ctx context.Context, key Key, r engine.StopExecution) error {
+	_, err := d.request(ctx, key, r, engine.Past{}, "")
+	return err
+}
+
+// SetTransition enables or disables one side of a stage.
+func (d *Dispatcher) SetTransition(ctx context.Context, key Key, r engine.SetTransition) error {
+	_, err := d.request(ctx, key, r, engine.Past{}, "")
+	return err
+}
+
+// AnswerApproval approves or rejects a waiting approval and returns when, in
+// milliseconds.
+func (d *Dispatcher) AnswerApproval(ctx context.Context, key Key, r engine.AnswerApproval) (int64, error) {
+	p, err := d.find(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	past, err := d.answered(ctx, p.ID, r.Token)
+	if err != nil {
+		return 0, err
+	}
+	decision, err := d.request(ctx, key, r, past, "")
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range decision.Changes {
+		if c.ActionID == r.Token {
+			return c.At, nil
+		}
+	}
+	return d.nowMillis(), nil
+}
+
+// answered tells the engine whether a token belongs to an approval that was
+// answered.
+func (d *Dispatcher) answered(ctx context.Context, id, token string) (engine.Past, error) {
+	a, err := d.actionExecution(ctx, id, token)
+	if errors.Is(err, ErrActionNotFound) {
+		return engine.Past{}, nil
+	}
+	if err != nil {
+		return engine.Past{}, err
+	}
+	if a.UpdatedBy != "" {
+		return engine.Past{AnsweredTokens: []string{token}}, nil
+	}
+	return engine.Past{}, nil
+}
+
+// request applies an event to a pipeline found by name. A pipeline that was
+// deleted, or deleted and made again on another node, is looked up once more.
+func (d *Dispatcher) request(ctx context.Context, key Key, body engine.Body, past engine.Past, token string) (engine.Decision, error) {
+	for again := false; ; again = true {
+		id, err := d.findID(ctx, key)
+		if err != nil {
+			return engine.Decision{}, err
+		}
+		decision, err := d.apply(ctx, id, &unit{ev: d.event(body), past: past, token: token})
+		err = d.requestError(key, err)
+		if errors.Is(err, ErrPipelineNotFound) && !again {
+			continue
+		}
+		return decision, err
+	}
+}
+
+// requestError turns the engine's word for a deleted pipeline into ours.
+func (d *Dispatcher) requestError(key Key, err error) error {
+	var rejection *engine.Rejection
+	if errors.As(err, &rejection) {
+		switch rejection.Reason {
+		case engine.ReasonPipelineNotFound:
+			d.forget(key)
+			return ErrPipelineNotFound
+		case engine.ReasonInvalid:
+			return rejection.Violation
+		}
+	}
+	return err
+}
+
+func (d *Dispatcher) event(body engine.Body) engine.Event {
+	return engine.Event{ID: uuid.NewString(), At: d.nowMillis(), Body: body}
+}
+
+// findID returns the id of a live pipeline, from memory if it can.
+func (d *Dispatcher) findID(ctx context.Context, key Key) (string, error) {
+	d.mu.Lock()
+	id, gen := d.ids[key], d.idGen
+	d.mu.Unlock()
+	if id != "" {
+		return id, nil
+	}
+	p, err := d.find(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	d.mu.Lock()
+	if d.idGen == gen {
+		d.ids[key] = p.ID
+	}
+	d.mu.Unlock()
+	return p.ID, nil
+}
+
+func (d *Dispatcher) forget(key Key) {
+	d.mu.Lock()
+	delete(d.ids, key)
+	d.idGen++
+	d.mu.Unlock()
+}
+
+// find reads a live pipeline's row.
+func (d *Dispatcher) find(ctx context.Context, key Key) (Pipeline, error) {
+	p := Pipeline{Key: key}
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(sqlFindPipeline, key.Account, key.Region, key.Name).
+			Scan(&p.ID, &p.Version, &p.Created, &p.Updated)
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return p, ErrPipelineNotFound
+	}
+	if err != nil {
+		return p, fmt.Errorf("looking up pipeline %s: %w", key.Name, err)
+	}
+	return p, nil
+}

@@ -1,0 +1,119 @@
+package dispatch
+
+import (
+	"embed"
+	"io/fs"
+
+	"github.com/penstock-cd/penstock/internal/db"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Schema is the tables that dispatch owns.
+func Schema() db.Schema {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the directory is embedded
+	}
+	return db.Schema{Name: "dispatch", Files: files}
+}
+
+// Every statement of the package. They run unchanged on SQLite and PostgreSQL.
+const (
+	sqlInsertPipeline = `
+		insert into pipelines (id, account, region, name, version, state_version, state, created, updated)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $8)`
+	sqlUpdatePipeline = `
+		update pipelines set state_version = $2, state = $3, version = $4, updated = $5, deleted = $6
+		where id = $1 and state_version = $7`
+	sqlSelectState = `
+		select account, region, state_version, state, created, updated from pipelines where id = $1`
+	sqlSelectLive = `
+		select state from pipeline_executions where pipeline_id = $1 and live = 1 order by seq`
+	sqlFindPipeline = `
+		select id, version, created, updated from pipelines
+		where account = $1 and region = $2 and name = $3 and deleted = 0`
+	sqlListPipelines = `
+		select id, name, version, created, updated from pipelines
+		where account = $1 and region = $2 and deleted = 0 and name > $3 order by name limit $4`
+
+	sqlInsertVersion = `
+		insert into pipeline_versions (pipeline_id, version, declaration, created) values ($1, $2, $3, $4)`
+	sqlSelectVersion = `
+		select declaration, created from pipeline_versions where pipeline_id = $1 and version = $2`
+
+	sqlUpsertTag = `
+		insert into pipeline_tags (pipeline_id, key, value) values ($1, $2, $3)
+		on conflict (pipeline_id, key) do update set value = excluded.value`
+	sqlDeleteTag  = `delete from pipeline_tags where pipeline_id = $1 and key = $2`
+	sqlSelectTags = `select key, value from pipeline_tags where pipeline_id = $1 order by key`
+
+	sqlUpsertExecution = `
+		insert into pipeline_executions (id, pipeline_id, seq, live, first_change, last_change, state)
+		values ($1, $2, $3, $4, $5, $5, $6)
+		on conflict (id) do update set live = excluded.live, last_change = excluded.last_change, state = excluded.state`
+	sqlSelectExecution = `
+		select pipeline_id, first_change, last_change, state from pipeline_executions where id = $1`
+	sqlListExecutions = `
+		select state from pipeline_executions where pipeline_id = $1 and seq < $2 order by seq desc limit $3`
+
+	sqlInsertAction = `
+		insert into action_executions (id, pipeline_id, execution_id, ord, version, stage, action, status,
+			start_time, last_update, started)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)`
+	sqlEndAction = `
+		update action_executions set status = $2, last_update = $3, updated_by = $4, outcome = $5 where id = $1`
+	sqlResolveAction = `update action_executions set resolved = $2 where id = $1`
+	sqlSelectAction  = `
+		select id, execution_id, ord, version, stage, action, status, start_time, last_update, updated_by,
+			started, resolved, outcome
+		from action_executions where id = $1 and pipeline_id = $2`
+	sqlListActions = `
+		select id, execution_id, ord, version, stage, action, status, start_time, last_update, updated_by,
+			started, resolved, outcome
+		from action_executions where pipeline_id = $1 and ord < $2 order by ord desc limit $3`
+	sqlListExecutionActions = `
+		select id, execution_id, ord, version, stage, action, status, start_time, last_update, updated_by,
+			started, resolved, outcome
+		from action_executions where execution_id = $1 and ord < $2 order by ord desc limit $3`
+	sqlFindAction = `select pipeline_id from action_executions where id = $1`
+
+	sqlInsertChange = `
+		insert into changes (pipeline_id, version, event_id, at, body) values ($1, $2, $3, $4, $5)`
+	sqlSelectChange = `select body from changes where event_id = $1 and pipeline_id = $2`
+	sqlListChanges  = `
+		select version, body from changes where pipeline_id = $1 and version between $2 and $3 order by version`
+
+	sqlInsertEffect = `
+		insert into effects (id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, node)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	sqlVoidEffects  = `delete from effects where action_id = $1 and kind = 'RunAction' returning node`
+	sqlDeleteEffect = `delete from effects where id = $1`
+	sqlClaimEffects = `
+		update effects set node = $1 where id in (
+			select id from effects where node = '' and due <= $2 order by due limit $3 %s)
+		returning id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, begun_node, provider_state`
+	sqlNextDue = `select coalesce(min(due), 0) from effects where node = ''`
+	sqlBegin   = `
+		update effects set begun_node = $2, begun_at = $3 where id = $1 and node = $2 and begun_node = $4`
+	sqlKeepState = `update effects set provider_state = $3 where id = $1 and node = $2`
+	sqlRelease   = `
+		update effects set node = '', begun_node = '*', due = $3, provider_state = $4 where id = $1 and node = $2`
+	sqlSelectEffect = `select begun_node, provider_state from effects where id = $1 and node = $2`
+	sqlFreeNode     = `update effects set node = '' where node = $1`
+
+	sqlInsertToken = `
+		insert into start_tokens (pipeline_id, token, execution_id, at) values ($1, $2, $3, $4)
+		on conflict (pipeline_id, token) do update set execution_id = excluded.execution_id, at = excluded.at
+		where start_tokens.at < $5`
+	sqlSelectToken = `select execution_id from start_tokens where pipeline_id = $1 and token = $2`
+	sqlPruneTokens = `delete from start_tokens where at < $1`
+
+	sqlRenewNode = `
+		insert into nodes (id, expires) values ($1, $2)
+		on conflict (id) do update set expires = excluded.expires`
+	sqlExpiredNodes = `select id from nodes where expires < $1`
+	sqlAllNodes     = `select id from nodes`
+	sqlDeleteNode   = `delete from nodes where id = $1`
+)

@@ -1,0 +1,260 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/engine"
+)
+
+// ordStride is how many actions one event may start: ord is the state's version
+// times it, plus the action's place in the event.
+const ordStride = 4096
+
+// writes is what one commit holds: the parts that changed, the history, and the
+// effects of every event of a batch.
+type writes struct {
+	d       *Dispatcher
+	line    *line
+	units   []*unit
+	base    int64 // the version that was stepped from
+	version int64 // the version after the commit
+	at      int64
+	updated int64
+
+	state      string
+	executions []executionWrite
+	changes    []string
+	effects    []engine.Effect
+	claimed    []effect
+}
+
+type executionWrite struct {
+	e    *engine.Execution
+	text string
+}
+
+// add takes a stepped unit in. Every event raises the version by one.
+func (w *writes) add(u *unit) {
+	w.units = append(w.units, u)
+	w.version++
+	switch u.ev.Body.(type) {
+	case engine.UpdatePipeline:
+		w.updated = w.at
+	}
+}
+
+// prepare encodes everything before the transaction, which others wait for.
+func (w *writes) prepare() error {
+	var err error
+	if w.state, err = encodePart(w.line.state.Pipeline); err != nil {
+		return fmt.Errorf("encoding pipeline %s: %w", w.line.id, err)
+	}
+	var touched []*engine.Execution
+	var void []string
+	for _, u := range w.units {
+		for _, e := range u.decision.Touched {
+			if !slices.Contains(touched, e) {
+				touched = append(touched, e)
+			}
+		}
+		void = append(void, u.decision.Void...)
+		text, err := encodePart(u.decision.Changes)
+		if err != nil {
+			return fmt.Errorf("encoding changes of pipeline %s: %w", w.line.id, err)
+		}
+		w.changes = append(w.changes, text)
+	}
+	for _, e := range touched {
+		text, err := encodePart(e)
+		if err != nil {
+			return fmt.Errorf("encoding execution %s: %w", e.ID, err)
+		}
+		w.executions = append(w.executions, executionWrite{e, text})
+	}
+	for _, u := range w.units {
+		for _, ef := range u.decision.Effects {
+			// An action that a later event of the batch ended is never run.
+			if ef.Kind != engine.RunAction || !slices.Contains(void, ef.Action) {
+				w.effects = append(w.effects, ef)
+			}
+		}
+	}
+	return nil
+}
+
+// commit writes everything in one transaction.
+func (w *writes) commit(tx *db.Tx) error {
+	w.claimed = w.claimed[:0]
+	p := &w.line.state.Pipeline
+	deleted := int64(0)
+	if p.Deleted {
+		deleted = w.at
+	}
+	n, err := tx.Exec(sqlUpdatePipeline, w.line.id, w.version, w.state, p.Version, w.updated, deleted, w.base)
+	if err != nil {
+		return fmt.Errorf("writing pipeline %s: %w", w.line.id, err)
+	}
+	if n == 0 {
+		return db.ErrConflict
+	}
+	for i, u := range w.units {
+		if err := w.commitUnit(tx, u, w.base+int64(i)+1, w.changes[i]); err != nil {
+			return err
+		}
+	}
+	return w.commitParts(tx)
+}
+
+// commitParts writes what a batch has once: executions and effects.
+func (w *writes) commitParts(tx *db.Tx) error {
+	for _, x := range w.executions {
+		live := 1
+		if x.e.Ended() {
+			live = 0
+		}
+		_, err := tx.Exec(sqlUpsertExecution, x.e.ID, w.line.id, x.e.Seq, live, w.version, x.text)
+		if err != nil {
+			return fmt.Errorf("writing execution %s: %w", x.e.ID, err)
+		}
+	}
+	stops := map[string]string{}
+	for _, u := range w.units {
+		for _, action := range u.decision.Void {
+			var node string
+			err := tx.QueryRow(sqlVoidEffects, action).Scan(&node)
+			if err != nil && err != db.ErrNoRows {
+				return fmt.Errorf("voiding effects of action execution %s: %w", action, err)
+			}
+			stops[action] = node
+		}
+	}
+	for _, ef := range w.effects {
+		if err := w.insertEffect(tx, ef, stops); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertEffect stores an effect, claimed at once by this node, so that carrying
+// it out needs no second look at the table. A stop belongs to the node that runs
+// the action.
+func (w *writes) insertEffect(tx *db.Tx, ef engine.Effect, stops map[string]string) error {
+	x := effect{
+		ID: ef.Action, Kind: ef.Kind, PipelineID: w.line.id, ExecutionID: ef.Execution, ActionID: ef.Action,
+		Version: ef.Version, Stage: ef.Stage, Name: ef.Name, Deadline: ef.Deadline,
+	}
+	node := w.d.node
+	if ef.Kind == engine.StopAction {
+		x.ID = "stop/" + ef.Action
+		runner, known := stops[ef.Action]
+		if !known || runner == "" {
+			return nil // nothing was begun anywhere, or it is over
+		}
+		node = runner
+	}
+	_, err := tx.Exec(sqlInsertEffect, x.ID, string(x.Kind), x.PipelineID, x.ExecutionID, x.ActionID, x.Version,
+		x.Stage, x.Name, x.Deadline, w.at, node)
+	if err != nil {
+		return fmt.Errorf("writing effect %s: %w", x.ID, err)
+	}
+	if node == w.d.node {
+		w.claimed = append(w.claimed, x)
+	} else {
+		tx.Notify(topicEffects)
+	}
+	return nil
+}
+
+// commitUnit writes what belongs to one event.
+func (w *writes) commitUnit(tx *db.Tx, u *unit, version int64, changes string) error {
+	if u.token != "" {
+		if err := w.commitToken(tx, u); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(sqlInsertChange, w.line.id, version, u.ev.ID, w.at, changes); err != nil {
+		return fmt.Errorf("writing changes of pipeline %s: %w", w.line.id, err)
+	}
+	for i, c := range u.decision.Changes {
+		var err error
+		switch c.Kind {
+		case engine.ActionStarted:
+			err = w.insertAction(tx, c, version*ordStride+int64(i))
+		case engine.ActionEnded:
+			err = endAction(tx, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if u.definition != nil {
+		_, err := tx.Exec(sqlInsertVersion, w.line.id, u.definition.version, u.definition.text, w.at)
+		if err != nil {
+			return fmt.Errorf("writing version %d of pipeline %s: %w", u.definition.version, w.line.id, err)
+		}
+	}
+	return nil
+}
+
+// commitToken claims a client request token. A token used in the last 24 hours
+// makes the whole unit a replay.
+func (w *writes) commitToken(tx *db.Tx, u *unit) error {
+	n, err := tx.Exec(sqlInsertToken, w.line.id, u.token, u.decision.ExecutionID, w.at, w.at-tokenLife)
+	if err != nil {
+		return fmt.Errorf("writing client request token: %w", err)
+	}
+	if n > 0 {
+		return nil
+	}
+	replayed := &replayedError{unit: u}
+	if err := tx.QueryRow(sqlSelectToken, w.line.id, u.token).Scan(&replayed.execution); err != nil {
+		return fmt.Errorf("reading client request token: %w", err)
+	}
+	return replayed
+}
+
+func (w *writes) insertAction(tx *db.Tx, c engine.Change, ord int64) error {
+	e := w.execution(c.Execution)
+	text, err := json.Marshal(actionStarted{Inputs: c.Inputs, Outputs: c.Outputs, Deadline: c.Deadline})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(sqlInsertAction, c.ActionID, w.line.id, c.Execution, ord, e.Version, c.Stage, c.Action,
+		string(c.Status), c.At, string(text))
+	if err != nil {
+		return fmt.Errorf("writing action execution %s: %w", c.ActionID, err)
+	}
+	return nil
+}
+
+func (w *writes) execution(id string) *engine.Execution {
+	for _, x := range w.executions {
+		if x.e.ID == id {
+			return x.e
+		}
+	}
+	return w.line.state.Execution(id)
+}
+
+func endAction(tx *db.Tx, c engine.Change) error {
+	text, err := json.Marshal(actionOutcome{Outcome: c.Outcome, Outputs: c.Outputs})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(sqlEndAction, c.ActionID, string(c.Status), c.At, c.By, string(text))
+	if err != nil {
+		return fmt.Errorf("writing action execution %s: %w", c.ActionID, err)
+	}
+	return nil
+}
+
+// follow starts, after the commit, what this node claimed in it.
+func (w *writes) follow() {
+	for _, x := range w.claimed {
+		w.d.carryOut(x)
+	}
+}
