@@ -23,10 +23,17 @@ func namespacesUnique(v *view) string {
 	return listed("Namespaces must be unique across the pipeline definition. The following occur more than once in the pipeline.", lines)
 }
 
+// maxListed bounds the lines of a text, so that a small request with very many
+// mistakes does not get an enormous answer.
+const maxListed = 50
+
 // listed is a sentence and, below it, what it is about; "" if that is nothing.
 func listed(sentence string, lines []string) string {
 	if len(lines) == 0 {
 		return ""
+	}
+	if more := len(lines) - maxListed; more > 0 {
+		lines = append(slices.Clone(lines[:maxListed]), fmt.Sprintf("(and %d more)", more))
 	}
 	return sentence + "\n" + strings.Join(lines, "\n")
 }
