@@ -1,0 +1,186 @@
+package codepipeline
+
+import (
+	"context"
+
+	"github.com/penstock-cd/penstock/internal/api"
+	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
+	"github.com/penstock-cd/penstock/internal/dispatch"
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// GetPipelineState shows what each stage last did and what waits for it
+// (execution.md 2.11, observed.md 11).
+func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.GetPipelineStateInput) (*wire.GetPipelineStateOutput, error) {
+	p, err := s.find(ctx, c, "GetPipelineState", text(in.Name))
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.dispatch.Plan(p, p.Version)
+	if err != nil {
+		return nil, err
+	}
+	state, err := s.dispatch.State(ctx, p)
+	if err != nil {
+		return nil, exception(c, p.Name, err)
+	}
+	out := &wire.GetPipelineStateOutput{
+		PipelineName:    some(p.Name),
+		PipelineVersion: new(int32(p.Version)),
+		Created:         api.TimestampOf(p.Created),
+		Updated:         api.TimestampOf(p.Updated),
+		StageStates:     []wire.StageState{},
+	}
+	for i := range plan.Stages {
+		stage, err := s.stageState(p, plan, i, &state)
+		if err != nil {
+			return nil, err
+		}
+		out.StageStates = append(out.StageStates, *stage)
+	}
+	return out, nil
+}
+
+func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, i int, state *dispatch.State) (*wire.StageState, error) {
+	name := plan.Stages[i].Name
+	out := &wire.StageState{
+		StageName:              some(name),
+		InboundExecutions:      []wire.StageExecution{},
+		InboundTransitionState: inbound(plan, i, state),
+		ActionStates:           []wire.ActionState{},
+	}
+	st := stageOf(state, name)
+	if st != nil {
+		out.LatestExecution = latest(st, state)
+		if e, ok := state.Executions[st.LastInbound]; ok {
+			out.InboundExecution = &wire.StageExecution{
+				PipelineExecutionId: some(e.ID), Status: wire.StageExecutionStatus(e.Status),
+			}
+		}
+	}
+	// Actions are listed as declared, not as they run.
+	states := make([]wire.ActionState, len(plan.Stages[i].Actions))
+	for j := range plan.Stages[i].Actions {
+		a := &plan.Stages[i].Actions[j]
+		view, err := s.actionState(p, a, lastAttempt(state.Actions[name], a.Name), st, state)
+		if err != nil {
+			return nil, err
+		}
+		states[a.Index] = *view
+	}
+	out.ActionStates = append(out.ActionStates, states...)
+	return out, nil
+}
+
+func stageOf(state *dispatch.State, name string) *engine.Stage {
+	for i := range state.Pipeline.Stages {
+		if state.Pipeline.Stages[i].Name == name {
+			return &state.Pipeline.Stages[i]
+		}
+	}
+	return nil
+}
+
+// latest is the stage execution of the execution that entered last.
+func latest(st *engine.Stage, state *dispatch.State) *wire.StageExecution {
+	e, ok := state.Executions[st.Latest]
+	if !ok {
+		return nil
+	}
+	out := &wire.StageExecution{PipelineExecutionId: some(e.ID)}
+	for _, r := range e.Stages {
+		if r.Name == st.Name {
+			out.Status = wire.StageExecutionStatus(r.Status)
+		}
+	}
+	return out
+}
+
+// inbound shows both transitions in front of a stage as one: its own inbound
+// side and the outbound side of the stage before (execution.md 4.7).
+func inbound(plan *pipeline.Plan, i int, state *dispatch.State) *wire.TransitionState {
+	var t engine.Transition
+	if st := stageOf(state, plan.Stages[i].Name); st != nil {
+		t = st.Inbound
+	}
+	if i > 0 && !t.Disabled {
+		if st := stageOf(state, plan.Stages[i-1].Name); st != nil && st.Outbound.At > t.At {
+			t = st.Outbound
+		}
+	}
+	out := &wire.TransitionState{Enabled: new(!t.Disabled), LastChangedBy: some(t.By)}
+	if t.At != 0 {
+		out.LastChangedAt = api.TimestampOf(t.At)
+	}
+	if t.Disabled {
+		out.DisabledReason = some(t.Reason)
+	}
+	return out
+}
+
+func lastAttempt(attempts []dispatch.ActionExecution, name string) *dispatch.ActionExecution {
+	var last *dispatch.ActionExecution
+	for i := range attempts {
+		if attempts[i].Action == name {
+			last = &attempts[i]
+		}
+	}
+	return last
+}
+
+func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, a *dispatch.ActionExecution, st *engine.Stage, state *dispatch.State) (*wire.ActionState, error) {
+	kind, _ := s.types.ActionType(plan.Type)
+	out := &wire.ActionState{ActionName: some(plan.Name)}
+	config := resolvedConfiguration(a, plan)
+	if url, ok := pipeline.ExpandURL(kind.Settings.EntityURLTemplate, config, p.Region, "", ""); ok {
+		out.EntityUrl = some(url)
+	}
+	if a == nil {
+		return out, nil
+	}
+	out.LatestExecution = actionExecution(a, plan, kind, p.Region)
+	if !plan.IsSource() || a.Status != engine.Succeeded {
+		return out, nil
+	}
+	for _, r := range state.Executions[st.Latest].Revisions {
+		if r.Action != plan.Name {
+			continue
+		}
+		out.CurrentRevision = &wire.ActionRevision{RevisionId: some(r.Revision.ID)}
+		if url, ok := pipeline.ExpandURL(kind.Settings.RevisionURLTemplate, config, p.Region, "", r.Revision.ID); ok {
+			out.RevisionUrl = some(url)
+		}
+	}
+	return out, nil
+}
+
+// actionExecution is the latest attempt as the state shows it. A waiting
+// approval shows its token; one that was answered shows who answered and what
+// they said; one that was canceled shows no time (observed.md 0, 9, 11).
+func actionExecution(a *dispatch.ActionExecution, plan *pipeline.ActionPlan, kind pipeline.ActionType, region string) *wire.ActionExecution {
+	o := &a.Outcome
+	out := &wire.ActionExecution{
+		ActionExecutionId: some(a.ID),
+		Status:            wire.ActionExecutionStatus(a.Status),
+		Summary:           some(o.Summary),
+		LastUpdatedBy:     some(a.UpdatedBy),
+		LastStatusChange:  api.TimestampOf(a.LastUpdate),
+	}
+	if plan.IsApproval() {
+		if a.Status == engine.InProgress {
+			out.Token = some(a.ID)
+		}
+		if a.UpdatedBy == "" && o.ErrorCode == "" {
+			out.LastStatusChange = nil
+		}
+	} else {
+		out.ExternalExecutionId = some(o.ExternalExecutionID)
+		out.ExternalExecutionUrl = some(executionURL(a, plan, kind, region))
+	}
+	if o.ErrorCode != "" {
+		out.ErrorDetails = &wire.ErrorDetails{Code: some(o.ErrorCode), Message: some(o.ErrorMessage)}
+		out.Summary = nil
+	}
+	return out
+}
