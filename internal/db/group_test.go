@@ -38,7 +38,10 @@ func group(t *testing.T, d *db.DB, units ...func(*db.Tx) error) []error {
 // inBubble runs fn with an SQLite database whose goroutines are in a synctest
 // bubble.
 func inBubble(t *testing.T, fn func(t *testing.T, d *db.DB, f *db.Faults)) {
-	url := dbtest.SQLiteURL(t)
+	inBubbleURL(t, dbtest.SQLiteURL(t), fn)
+}
+
+func inBubbleURL(t *testing.T, url string, fn func(t *testing.T, d *db.DB, f *db.Faults)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &db.Faults{}
 		d := dbtest.Open(t, url, f)

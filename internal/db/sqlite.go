@@ -65,15 +65,16 @@ func openSQLite(ctx context.Context, dir string, cfg Config, h *hub) (_ *sqliteD
 	pool.SetMaxOpenConns(2) // the writer's, and one for migrations
 	pool.SetMaxIdleConns(0)
 	s.pool = pool
-	if err := useWAL(ctx, pool); err != nil {
+	conn, err := openWriter(ctx, pool)
+	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
 	readPool, err := sqlitePool(dir, readerCacheKiB, "_query_only=1")
 	if err != nil {
-		return nil, errors.Join(err, pool.Close())
+		return nil, errors.Join(err, conn.close(), pool.Close())
 	}
 	s.readers = newReaders(readPool, min(8, max(4, runtime.GOMAXPROCS(0))))
-	s.writer = newWriter(pool, cfg, h)
+	s.writer = newWriter(pool, conn, cfg, h)
 	return s, nil
 }
 
@@ -116,17 +117,28 @@ func sqlitePool(dir string, cacheKiB int, option string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// useWAL turns the write-ahead log on, which the database remembers, and is the
-// first use of the file.
-func useWAL(ctx context.Context, pool *sql.DB) error {
+// openWriter opens the connection that writes, and with it the database: it is
+// the first to use the file. It turns the write-ahead log on, which the file
+// remembers.
+func openWriter(ctx context.Context, pool *sql.DB) (*sqliteConn, error) {
+	c, err := newSQLiteConn(ctx, pool, writerStmts)
+	if err != nil {
+		return nil, err
+	}
 	var mode string
-	if err := pool.QueryRowContext(ctx, "pragma journal_mode=wal").Scan(&mode); err != nil {
-		return fmt.Errorf("turning on the write-ahead log: %w", classify(err))
+	if err := c.conn.QueryRowContext(ctx, "pragma journal_mode=wal").Scan(&mode); err != nil {
+		return nil, errors.Join(fmt.Errorf("turning on the write-ahead log: %w", classify(err)), c.close())
 	}
 	if mode != "wal" {
-		return fmt.Errorf("this file system cannot hold a write-ahead log (journal mode %s): use a local disk", mode)
+		return nil, errors.Join(fmt.Errorf("this file system cannot hold a write-ahead log (journal mode %s): use a local disk", mode), c.close())
 	}
-	return nil
+	// A first read opens the log and the memory shared between connections; from
+	// here on it stays open, so that a full disk cannot keep readers out.
+	var tables int64
+	if err := c.conn.QueryRowContext(ctx, "select count(*) from sqlite_schema").Scan(&tables); err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the database: %w", classify(err)), c.close())
+	}
+	return c, nil
 }
 
 func (s *sqliteDB) write(ctx context.Context, fn func(*Tx) error) error {

@@ -55,9 +55,9 @@ type writer struct {
 	conn *sqliteConn // nil when it must be opened (again); guarded by pause
 }
 
-func newWriter(pool *sql.DB, cfg Config, h *hub) *writer {
+func newWriter(pool *sql.DB, conn *sqliteConn, cfg Config, h *hub) *writer {
 	w := &writer{
-		pool: pool, logger: cfg.Logger, faults: cfg.Faults, hub: h,
+		pool: pool, conn: conn, logger: cfg.Logger, faults: cfg.Faults, hub: h,
 		wake: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	go w.loop()
@@ -187,7 +187,7 @@ func (w *writer) runTransaction(group []*unit) (left []*unit) {
 // begin opens a transaction, and before it the connection if there is none.
 func (w *writer) begin() error {
 	if w.conn == nil {
-		conn, err := newSQLiteConn(context.Background(), w.pool, writerStmts)
+		conn, err := openWriter(context.Background(), w.pool)
 		if err != nil {
 			return err
 		}

@@ -1,5 +1,0 @@
-package db_test
-
-import "runtime"
-
-func goexit() { runtime.Goexit() }
