@@ -47,18 +47,14 @@ type locatedText struct {
 	text Template
 }
 
-// before reports whether an action is certain to have ended when another one
-// starts: an earlier stage, or the same stage and a lower run order. Equal run
-// orders run together. The order of the list decides nothing (execution.md 1.4).
-func (l *located) before(other *located) bool {
-	return l.position().before(other.position())
-}
-
 func (l *located) position() position { return position{l.stage, l.order} }
 
 // position is when an action runs.
 type position struct{ stage, order int }
 
+// before reports whether an action at p is certain to have ended when one at q
+// starts: an earlier stage, or the same stage and a lower run order. Equal run
+// orders run together. The order of the list decides nothing (execution.md 1.4).
 func (p position) before(q position) bool {
 	return p.stage < q.stage || p.stage == q.stage && p.order < q.order
 }
@@ -155,7 +151,7 @@ func (v *view) action(l *located) ActionPlan {
 		OutputVariables: slices.Clone(l.OutputVariables),
 		Namespace:       l.Namespace,
 		RoleArn:         l.RoleArn,
-		Timeout:         actionTimeout(l.kind, l.TimeoutInMinutes),
+		Timeout:         actionTimeout(l.ActionTypeID, l.kind.Timeout, l.TimeoutInMinutes),
 		Index:           l.index,
 	}
 	if l.Region != v.env.Region {

@@ -88,6 +88,7 @@ func TestPlan(t *testing.T) {
 		Name: "Lint", ActionTypeID: awsType(CategoryInvoke, "Anything"), RunOrder: 2, Region: "eu-west-1", RoleArn: "arn:role",
 	})
 	d.Stages[2].Actions[0].TimeoutInMinutes = 30
+	d.Stages[2].Actions[0].Region = "us-east-1" // the pipeline's own
 	store := *d.ArtifactStore
 	d.ArtifactStores = map[string]ArtifactStore{"us-east-1": store, "eu-west-1": {Type: "S3", Location: "west"}}
 	d.ArtifactStore = nil
@@ -157,24 +158,47 @@ func TestPlanSharesNothing(t *testing.T) {
 	}
 }
 
+// TestCompileStored: what was accepted stays what it was, even when its types
+// are gone.
+func TestCompileStored(t *testing.T) {
+	t.Parallel()
+	d := chained(2, 7, true)
+	if diff := cmp.Diff(mustCompile(t, d), CompileStored(d, testEnvironment())); diff != "" {
+		t.Errorf("not the plan it was accepted with (-accepted +stored):\n%s", diff)
+	}
+	env := testEnvironment()
+	env.Types, env.Limits = typeTable{}, Limits{MaxStages: 1}
+	got := CompileStored(d, env)
+	if n := len(got.Stages); n != 3 {
+		t.Fatalf("%d stages, want 3", n)
+	}
+	if limit := got.Stages[2].Actions[0].Timeout; limit != ApprovalTimeout {
+		t.Errorf("the approval ends after %d ms, want %d", limit, ApprovalTimeout)
+	}
+	if build := got.Stages[1].Actions[0]; build.Name != "Compile" || build.Timeout != DefaultTimeout {
+		t.Errorf("first build %+v, want Compile with the default limit", build)
+	}
+}
+
 func TestActionTimeout(t *testing.T) {
 	t.Parallel()
 	manual, other := awsType(CategoryApproval, "Manual"), awsType(CategoryBuild, "CodeBuild")
 	tests := []struct {
-		name    string
-		kind    ActionType
-		minutes int
-		want    int64
+		name     string
+		id       ActionTypeID
+		declared int64
+		minutes  int
+		want     int64
 	}{
-		{"approval", ActionType{ID: manual}, 0, 604800000},
-		{"approval of a catalogue", ActionType{ID: manual, Timeout: 5}, 0, 5},
-		{"approval of 60 days", ActionType{ID: manual, Timeout: 5}, 86400, 5184000000},
-		{"type's own", ActionType{ID: other, Timeout: 1234}, 0, 1234},
-		{"minutes are for approvals", ActionType{ID: other, Timeout: 1234}, 5, 1234},
-		{"nothing said", ActionType{ID: other}, 0, 3600000},
+		{"approval", manual, 0, 0, 604800000},
+		{"approval of a catalogue", manual, 5, 0, 5},
+		{"approval of 60 days", manual, 5, 86400, 5184000000},
+		{"type's own", other, 1234, 0, 1234},
+		{"minutes are for approvals", other, 1234, 5, 1234},
+		{"nothing said", other, 0, 0, 3600000},
 	}
 	for _, test := range tests {
-		if got := actionTimeout(test.kind, test.minutes); got != test.want {
+		if got := actionTimeout(test.id, test.declared, test.minutes); got != test.want {
 			t.Errorf("%s: %d ms, want %d", test.name, got, test.want)
 		}
 	}

@@ -49,6 +49,9 @@ func FuzzCompile(f *testing.F) {
 		}
 		// The rest of what judges or shows a declaration must not panic either.
 		types := testTypes()
+		if stored := CompileStored(d, testEnvironment()); len(stored.Stages) != len(d.Stages) {
+			t.Fatalf("%d stages are stored as %d", len(d.Stages), len(stored.Stages))
+		}
 		Unsupported(d)
 		Unavailable(d, types)
 		if shown := Normalise(d, types); len(shown.Stages) != len(d.Stages) {

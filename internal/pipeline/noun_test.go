@@ -64,6 +64,9 @@ func TestArtifactSuffix(t *testing.T) {
 			letters[r] = true
 		}
 	}
+	if got, want := ArtifactSuffix([]byte("event")), "3UAgPjZ"; got != want {
+		t.Errorf("ArtifactSuffix(event) = %s, want %s for ever", got, want)
+	}
 	if len(seen) != n || len(letters) != 62 {
 		t.Errorf("%d of %d suffixes differ, with %d of 62 characters", len(seen), n, len(letters))
 	}

@@ -161,6 +161,10 @@ func actionBreaches() []breach {
 			d.Stages[1].Actions[1] = ActionDeclaration{Name: "Own", ActionTypeID: ActionTypeID{CategoryBuild, OwnerCustom, "Ours", "1"},
 				Configuration: map[string]string{"Project": "a name with blanks"}}
 		}, invalidAction, "Action configuration for action 'Own' has an invalid value for the queryable configuration 'Project': it must have at most 20 characters, which must be letters, digits, underscores or hyphens"},
+		{"S51", "21 characters", func(d *Declaration) {
+			d.Stages[1].Actions[1] = ActionDeclaration{Name: "Own", ActionTypeID: ActionTypeID{CategoryBuild, OwnerCustom, "Ours", "1"},
+				Configuration: map[string]string{"Project": "a23456789-123456789_1"}}
+		}, invalidAction, "Action configuration for action 'Own' has an invalid value for the queryable configuration 'Project': it must have at most 20 characters, which must be letters, digits, underscores or hyphens"},
 		{"S53", "no primary source", func(d *Declaration) {
 			d.Stages[1].Actions[1].RunOrder = 2
 			d.Stages[1].Actions[1].InputArtifacts = []InputArtifact{{Name: "App"}, {Name: "Binary"}}
@@ -365,6 +369,14 @@ func TestAdmitted(t *testing.T) {
 		{"500 actions", func(d *Declaration) { d.Stages = manyStages(10, 50); d.Stages[0].Actions = d.Stages[0].Actions[:1] }},
 		{"trigger", connected(trigger("Fetch"))},
 		{"rollback of a later stage", func(d *Declaration) { d.Stages[1].OnFailure = &FailureConditions{Result: ResultRollback} }},
+		{"parallel rollback after success", func(d *Declaration) {
+			d.ExecutionMode = ModeParallel
+			d.Stages[1].OnSuccess = gateOf(ResultRollback, "LambdaInvoke")
+		}},
+		{"20 queryable characters", func(d *Declaration) {
+			d.Stages[1].Actions[1] = ActionDeclaration{Name: "Own", ActionTypeID: ActionTypeID{CategoryBuild, OwnerCustom, "Ours", "1"},
+				Configuration: map[string]string{"Project": "a23456789-123456789_"}}
+		}},
 		{"skip by variable", func(d *Declaration) { d.Stages[1].BeforeEntry = gateOf(ResultSkip, "VariableCheck", "LambdaInvoke") }},
 	}
 	for _, test := range tests {

@@ -121,6 +121,7 @@ func TestEffectiveType(t *testing.T) {
 		{"variables", func(d *Declaration) { d.Variables = validDeclaration().Variables }, TypeV2},
 		{"no variables", func(d *Declaration) { d.Variables = []VariableDeclaration{} }, TypeV1},
 		{"triggers", func(d *Declaration) { d.Triggers = []TriggerDeclaration{{}} }, TypeV2},
+		{"no triggers", func(d *Declaration) { d.Triggers = []TriggerDeclaration{} }, TypeV1},
 		{"superseded", func(d *Declaration) { d.ExecutionMode = ModeSuperseded }, TypeV1},
 		{"queued", func(d *Declaration) { d.ExecutionMode = ModeQueued }, TypeV2},
 		{"entry", func(d *Declaration) { d.Stages[1].BeforeEntry = gateOf(ResultFail) }, TypeV2},

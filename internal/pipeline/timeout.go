@@ -12,15 +12,17 @@ const (
 	ApprovalTimeout = 7 * day
 )
 
-// actionTimeout is the limit of one action. timeoutInMinutes is honoured for
-// approvals only (reference: actions.md 1.1, 1.7).
-func actionTimeout(t ActionType, minutes int) int64 {
+// actionTimeout is the limit of one action: declared is its type's, zero if that
+// says nothing. timeoutInMinutes is honoured for approvals only (reference:
+// actions.md 1.1, 1.7).
+func actionTimeout(id ActionTypeID, declared int64, minutes int) int64 {
+	approval := id.Category == CategoryApproval
 	switch {
-	case t.ID.Category == CategoryApproval && minutes > 0:
+	case approval && minutes > 0:
 		return int64(minutes) * minute
-	case t.Timeout > 0:
-		return t.Timeout
-	case t.ID.Category == CategoryApproval:
+	case declared > 0:
+		return declared
+	case approval:
 		return ApprovalTimeout
 	}
 	return DefaultTimeout
