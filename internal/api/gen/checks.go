@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/penstock-cd/penstock/internal/api"
@@ -66,10 +67,8 @@ func (g *generator) reach(name string, reached map[string]bool) {
 
 // constrained reports whether a value of the shape can violate anything.
 func (g *generator) constrained(name string, above []string) bool {
-	for _, a := range above {
-		if a == name {
-			return false
-		}
+	if slices.Contains(above, name) {
+		return false
 	}
 	above = append(above, name)
 	s := g.model.Shapes[name]

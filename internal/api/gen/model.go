@@ -95,13 +95,36 @@ func parseModel(data []byte) (*model, error) {
 		if op.Input.Shape != name+"Input" || (op.Output.Shape != "" && op.Output.Shape != name+"Output") {
 			return nil, fmt.Errorf("operation %s has input %q and output %q", name, op.Input.Shape, op.Output.Shape)
 		}
+		if m.Shapes[op.Input.Shape] == nil || (op.Output.Shape != "" && m.Shapes[op.Output.Shape] == nil) {
+			return nil, fmt.Errorf("operation %s has an input or output that is no shape", name)
+		}
 		for _, e := range op.Errors {
 			if s := m.Shapes[e.Shape]; s == nil || !s.Exception {
 				return nil, fmt.Errorf("operation %s declares %s, which is no exception", name, e.Shape)
 			}
 		}
 	}
-	return &m, nil
+	return &m, m.complete()
+}
+
+// complete reports a reference to a shape that the model does not have.
+func (m *model) complete() error {
+	for _, name := range slices.Sorted(maps.Keys(m.Shapes)) {
+		s := m.Shapes[name]
+		references := []ref{s.Member, s.Key, s.Value}
+		for _, member := range s.Members {
+			if member.Shape == "" {
+				return fmt.Errorf("member %s of shape %s has no shape", member.Name, name)
+			}
+			references = append(references, ref{member.Shape})
+		}
+		for _, r := range references {
+			if r.Shape != "" && m.Shapes[r.Shape] == nil {
+				return fmt.Errorf("shape %s refers to shape %s, which does not exist", name, r.Shape)
+			}
+		}
+	}
+	return nil
 }
 
 // operationNames lists the operations in alphabetical order.

@@ -34,9 +34,6 @@ func unexported(name string) string {
 // goType is the Go type of a member and the option of its JSON tag.
 func (g *generator) goType(name string) (goType, option string, err error) {
 	s := g.model.Shapes[name]
-	if s == nil {
-		return "", "", fmt.Errorf("shape %s does not exist", name)
-	}
 	switch s.Type {
 	case "list":
 		element, err := g.elementType(s.Member.Shape)
@@ -57,9 +54,6 @@ func (g *generator) goType(name string) (goType, option string, err error) {
 // list, the value of a map.
 func (g *generator) elementType(name string) (string, error) {
 	s := g.model.Shapes[name]
-	if s == nil {
-		return "", fmt.Errorf("shape %s does not exist", name)
-	}
 	switch s.Type {
 	case "structure":
 		return name, nil
