@@ -33,9 +33,15 @@ type input struct {
 	Blob      []byte             `json:"blob,omitempty"`
 	Document  any                `json:"document,omitempty"`
 	Plain     bool               `json:"plain,omitempty"`
+	Part      part               `json:"part"`
 	Untagged  string
 	Skipped   string `json:"-"`
 	hidden    string
+}
+
+type part struct {
+	A string `json:"a,omitempty"`
+	B string `json:"b,omitempty"`
 }
 
 // read decodes as a handler does.
@@ -60,6 +66,7 @@ func TestDecode(t *testing.T) {
 		{`{"name":"a","name":"b"}`, input{Name: new("b")}},
 		{`{"name":"a","name":null}`, input{}},
 		{`{"inner":{"name":"a","flag":true},"inner":{"name":"b"}}`, input{Inner: &input{Name: new("b")}}},
+		{`{"part":{"a":"1","b":"2"},"part":{"a":"3"}}`, input{Part: part{A: "3"}}},
 		{`{"list":["a","b"],"list":["c"]}`, input{List: []string{"c"}}},
 		{`{"map":{"a":"1"},"map":{"b":"2"}}`, input{Map: map[string]string{"b": "2"}}},
 		{`{"map":{"a":"1","a":null}}`, input{Map: map[string]string{}}},

@@ -193,6 +193,27 @@ func TestEndlessBody(t *testing.T) {
 	}
 }
 
+// TestExpectedBody: a client that asks before it sends too much is refused
+// before it sends.
+func TestExpectedBody(t *testing.T) {
+	t.Parallel()
+	handler := awsjson.NewHandler(&signatures{}, slog.New(slog.DiscardHandler), testService())
+	body := &endless{}
+	r, err := http.NewRequest(http.MethodPost, "/", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = 10 << 20
+	r.Header.Set("Expect", "100-continue")
+	r.Header.Set("Content-Type", amzJSON)
+	r.Header.Set("X-Amz-Target", echoTarget)
+	w := newRecorder()
+	handler.ServeHTTP(w, r)
+	if w.status != http.StatusRequestEntityTooLarge || body.taken != 0 {
+		t.Errorf("answered %d after %d bytes of the body", w.status, body.taken)
+	}
+}
+
 // recorder is a small http.ResponseWriter.
 type recorder struct {
 	header http.Header

@@ -223,3 +223,47 @@ func TestPresignedExpiry(t *testing.T) {
 		}
 	}
 }
+
+// TestPathAlternatives: clients that do not normalise paths, or that send and
+// sign characters as they are.
+func TestPathAlternatives(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ path, service string }{
+		{"/prefix//x", "codepipeline"}, {"/a/./b/", "codepipeline"}, {"/a/../b", "codepipeline"},
+		{"/b/a+b=c@d", "s3"}, {"/b/it's(1)!*", "s3"}, {"/b//c", "s3"},
+	}
+	for _, tt := range tests {
+		r, err := http.NewRequest(http.MethodPut, "http://127.0.0.1:18555"+tt.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = tt.service == "s3" })
+		if err := signer.SignHTTP(t.Context(), aws.Credentials{AccessKeyID: testKeyID, SecretAccessKey: testSecret}, r, sigv4.EmptyHash, tt.service, "us-east-1", testTime); err != nil {
+			t.Fatal(err)
+		}
+		if err := verify(received(t, r), "", tt.service, testTime); err != nil {
+			t.Errorf("%s, as the SDK signs it: %v", tt.path, err)
+		}
+		sigv4.Sign(r, sigv4.EmptyHash, testCredentials, "us-east-1", tt.service, testTime)
+		if err := verify(received(t, r), "", tt.service, testTime); err != nil {
+			t.Errorf("%s, in canonical form: %v", tt.path, err)
+		}
+	}
+}
+
+// TestRepeatedParameter: of a repeated parameter it would be unclear which one
+// counts.
+func TestRepeatedParameter(t *testing.T) {
+	t.Parallel()
+	const query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Fus-east-1%2Fs3%2Faws4_request" +
+		"&X-Amz-Date=20261122T123438Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+	for extra, want := range map[string]bool{"": true, "&versionId=1&versionId=2": true, "&X-Amz-Expires=604800": false, "&X-Amz-Signature=01": false} {
+		r, err := http.NewRequest(http.MethodGet, "http://127.0.0.1/b/k?"+query+extra, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := sigv4.Parse(r); (err == nil) != want {
+			t.Errorf("with %q: %v", extra, err)
+		}
+	}
+}

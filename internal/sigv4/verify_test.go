@@ -95,6 +95,8 @@ func TestRefusals(t *testing.T) {
 			code: "InvalidSignatureException", reason: sigv4.Unsigned, want: "'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Authorization."},
 		{name: "upper-case header name", change: replace(";host;", ";Host;"),
 			code: "IncompleteSignatureException", reason: sigv4.Incomplete, want: "SignedHeaders must be lower-case header names"},
+		{name: "endless list of headers", change: replace(";host;", strings.Repeat(";host", 200)+";"),
+			code: "IncompleteSignatureException", reason: sigv4.Incomplete, want: "SignedHeaders names too many headers"},
 		{name: "scope of another day", change: replace("/20261122/", "/20261121/"),
 			code: "InvalidSignatureException", reason: sigv4.Scope,
 			want: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP"},
@@ -173,8 +175,8 @@ func TestDateHeader(t *testing.T) {
 	}
 }
 
-// TestKeyCache: a cached key is used for its own secret only, and survives a
-// flood of requests that other scopes were signed for.
+// TestKeyCache: a cached key is used for its own secret only, also after a flood
+// of requests for other scopes.
 func TestKeyCache(t *testing.T) {
 	t.Parallel()
 	var keys sigv4.KeyCache
