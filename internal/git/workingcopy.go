@@ -3,7 +3,6 @@ package git
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // WorkingCopy is a folder as its owner sees it now: a git working copy, a folder
@@ -43,8 +43,12 @@ func ReadWorkingCopy(ctx context.Context, dir string) (WorkingCopy, error) {
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return WorkingCopy{}, fmt.Errorf("read working copy: %w", err)
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return WorkingCopy{}, fmt.Errorf("read working copy %s: %w", dir, cmpErr(err, errors.New("not a folder")))
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return WorkingCopy{}, fmt.Errorf("read working copy: %w", err)
 	}
 	if !belowGit(dir) {
 		return plainFolder(dir)
@@ -57,13 +61,6 @@ func ReadWorkingCopy(ctx context.Context, dir string) (WorkingCopy, error) {
 		return plainFolder(dir)
 	}
 	return w, w.status(ctx, dir)
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // belowGit reports whether dir or a folder above it is a working copy.

@@ -31,6 +31,11 @@ type Objects interface {
 	Put(ctx context.Context, bucket, key string, content io.ReadSeeker, options ObjectOptions) (Object, error)
 }
 
+// ObjectsFor chooses where the S3 actions of an attempt read and write, and as
+// whom: by the account, region and role that the attempt has. An *ObjectError
+// means that there is nowhere to go.
+type ObjectsFor func(a Attempt) (Objects, error)
+
 // Object describes one version of an object.
 type Object struct {
 	// VersionID is empty or "null" in a bucket without versions.
