@@ -19,6 +19,7 @@ func (kinds) ActionType(id pipeline.ActionTypeID) (pipeline.ActionType, bool) {
 		ID: id, Available: true, Timeout: 60 * 60_000,
 		Inputs: pipeline.ArtifactBounds{Max: 5}, Outputs: pipeline.ArtifactBounds{Max: 5},
 	}
+	t.Properties = []pipeline.ConfigurationProperty{{Name: "PrimarySource"}}
 	if id.Category == pipeline.CategoryApproval {
 		t.Properties = []pipeline.ConfigurationProperty{{Name: "IsSummaryRequired"}, {Name: "CustomData"}}
 		t.Timeout = 7 * 24 * 60 * 60_000

@@ -28,16 +28,28 @@ import (
 //	start [name=value]  starts the next execution
 //	stop E [abandon] [reason=text]
 //	ok E action, fail E action [code=c]   the provider's report
-//	approve E action [summary=text], reject E action [summary=text] [token=t]
+//	approve E action [summary=text] [token=t] [stage=s], reject ...
 //	deadline E action   says that the action's time-out has come
-//	disable stage [outbound], enable stage [outbound]
-//	wait duration       moves the clock
-//	state               prints the state
+//	disable stage [outbound] [reason=text], enable stage [outbound]
+//	wait duration       moves the clock; a negative one moves it back
+//	state               prints the shared state and the live executions
+//	execution E         prints an execution, live or ended
+//	show what           also prints, from now on: artifacts, deadlines or times
+//	reset               begins anew, for another variant of the paragraph
+//
+// Each event moves the clock by a millisecond and is applied three times: to the
+// state as it is in memory and to two copies that were stored and loaded. The
+// outcomes must be the same to the letter.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		t.Parallel()
 		s := newScenario()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			if d.Cmd == "reset" {
+				s = newScenario()
+				return ""
+			}
 			return s.run(t, d)
 		})
 	})
@@ -55,16 +67,21 @@ type scenario struct {
 	attempts map[string]int
 	last     map[string]string // "E1/Action" to the last action execution id
 	answered []string
+	parts    map[string]*engine.Execution // every execution as it was last touched
+	show     map[string]bool
 }
 
 type versions map[int]*pipeline.Plan
 
 func (v versions) Plan(version int) *pipeline.Plan { return v[version] }
 
+var scenarioEpoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+
 func newScenario() *scenario {
 	return &scenario{
-		now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), plans: versions{},
+		now: scenarioEpoch, plans: versions{},
 		names: map[string]string{}, ids: map[string]string{}, attempts: map[string]int{}, last: map[string]string{},
+		parts: map[string]*engine.Execution{}, show: map[string]bool{},
 	}
 }
 
@@ -87,8 +104,13 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 		return ""
 	case "state":
 		return s.print()
+	case "execution":
+		return s.printExecution(s.id(args.word(0)))
+	case "show":
+		s.show[args.word(0)] = true
+		return ""
 	}
-	return s.step(s.body(t, d.Cmd, args))
+	return s.step(t, s.body(t, d.Cmd, args))
 }
 
 func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
@@ -96,7 +118,7 @@ func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
 	case "create":
 		s.install(t, 1)
 		return engine.CreatePipeline{ID: "p", Name: "pipe", Start: engine.StartExecution{
-			Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline},
+			Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: "alice"},
 		}}
 	case "update":
 		version := s.state.Pipeline.Version + 1
@@ -105,7 +127,7 @@ func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
 	case "delete":
 		return engine.DeletePipeline{}
 	case "start":
-		b := engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}}
+		b := engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution, Detail: "bob"}}
 		for _, a := range args {
 			b.Variables = append(b.Variables, pipeline.Variable{Name: a.key, Value: a.value})
 		}
@@ -180,11 +202,11 @@ func (s *scenario) answer(args args, approved bool) engine.Body {
 }
 
 // step applies one event and prints what it decided.
-func (s *scenario) step(body engine.Body) string {
+func (s *scenario) step(t *testing.T, body engine.Body) string {
 	s.events++
 	s.now++
 	ev := engine.Event{ID: fmt.Sprintf("event-%d", s.events), At: s.now, Body: body}
-	state, decision, err := engine.Step(s.plans, s.state, engine.Past{AnsweredTokens: s.answered}, ev)
+	state, decision, err := stepThrice(t, s.plans, s.state, engine.Past{AnsweredTokens: s.answered}, ev)
 	var rejection *engine.Rejection
 	if errors.As(err, &rejection) {
 		if rejection.Violation != nil {
@@ -193,101 +215,13 @@ func (s *scenario) step(body engine.Body) string {
 		return "rejected: " + string(rejection.Reason) + "\n"
 	}
 	s.state = state
+	for _, e := range decision.Touched {
+		s.parts[e.ID] = e
+	}
 	if a, ok := body.(engine.AnswerApproval); ok {
 		s.answered = append(s.answered, a.Token)
 	}
 	return s.describe(decision)
-}
-
-func (s *scenario) describe(d engine.Decision) string {
-	var b strings.Builder
-	for _, c := range d.Changes {
-		s.learn(c)
-		fmt.Fprintf(&b, "%s", c.Kind)
-		for _, word := range []string{s.name(c.Execution), c.Stage, s.name(c.ActionID), string(c.Status)} {
-			if word != "" {
-				fmt.Fprintf(&b, " %s", word)
-			}
-		}
-		for _, text := range []string{c.Summary, c.Outcome.Summary, c.Outcome.ErrorMessage, strings.Join(c.Names, ",")} {
-			if text != "" {
-				fmt.Fprintf(&b, " %q", text)
-			}
-		}
-		b.WriteByte('\n')
-	}
-	for _, e := range d.Effects {
-		fmt.Fprintf(&b, "  effect %s %s\n", e.Kind, s.name(e.Action))
-	}
-	for _, v := range d.Void {
-		fmt.Fprintf(&b, "  void %s\n", s.name(v))
-	}
-	if b.Len() == 0 {
-		return "nothing\n"
-	}
-	return b.String()
-}
-
-// learn gives the ids of a change their names.
-func (s *scenario) learn(c engine.Change) {
-	switch c.Kind {
-	case engine.ExecutionStarted:
-		name := fmt.Sprintf("E%d", len(s.ids)+1)
-		s.ids[name], s.names[c.Execution] = c.Execution, name
-	case engine.ActionStarted:
-		key := s.names[c.Execution] + "/" + c.Action
-		s.attempts[key]++
-		s.last[key] = c.ActionID
-		s.names[c.ActionID] = key
-		if n := s.attempts[key]; n > 1 {
-			s.names[c.ActionID] = fmt.Sprintf("%s#%d", key, n)
-		}
-	}
-}
-
-func (s *scenario) name(id string) string {
-	if name, ok := s.names[id]; ok {
-		return name
-	}
-	return id
-}
-
-func (s *scenario) id(name string) string {
-	if id, ok := s.ids[name]; ok {
-		return id
-	}
-	return name
-}
-
-// print shows who holds and who waits, and every live execution.
-func (s *scenario) print() string {
-	var b strings.Builder
-	for _, st := range s.state.Pipeline.Stages {
-		fmt.Fprintf(&b, "%s:", st.Name)
-		if st.Holder != "" {
-			fmt.Fprintf(&b, " held by %s", s.name(st.Holder))
-		}
-		for _, w := range st.Waiting {
-			fmt.Fprintf(&b, " waiting %s", s.name(w))
-		}
-		if st.LastInbound != "" && len(st.Waiting) == 0 {
-			fmt.Fprintf(&b, " inbound %s", s.name(st.LastInbound))
-		}
-		if st.Inbound.Disabled {
-			b.WriteString(" inbound disabled")
-		}
-		if st.Outbound.Disabled {
-			b.WriteString(" outbound disabled")
-		}
-		if st.Latest != "" {
-			fmt.Fprintf(&b, " latest %s", s.name(st.Latest))
-		}
-		b.WriteByte('\n')
-	}
-	for _, e := range s.state.Executions {
-		fmt.Fprintf(&b, "%s v%d %s\n", s.name(e.ID), e.Version, e.Status)
-	}
-	return b.String()
 }
 
 // args are the words and key=value pairs of a command.
