@@ -124,14 +124,14 @@ func (p *postgresDB) read(ctx context.Context, fn func(*Tx) error) error {
 // begin takes a connection from the pool and opens a transaction. A connection
 // that turns out to be dead is replaced: nothing was run on it yet.
 func (p *postgresDB) begin(ctx context.Context, statement string) (*pgxpool.Conn, error) {
-	p.mu.Lock()
-	closed := p.closed
-	p.mu.Unlock()
-	if closed {
-		return nil, ErrClosed
-	}
 	for attempt := int32(0); ; attempt++ {
 		conn, err := p.pool.Acquire(ctx)
+		if p.isClosed() {
+			if err == nil {
+				conn.Release()
+			}
+			return nil, ErrClosed
+		}
 		if err != nil {
 			return nil, classify(err)
 		}
@@ -144,6 +144,12 @@ func (p *postgresDB) begin(ctx context.Context, statement string) (*pgxpool.Conn
 			return nil, classify(err)
 		}
 	}
+}
+
+func (p *postgresDB) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }
 
 // commit commits and says what is known if that fails.

@@ -47,12 +47,12 @@ func openSQLite(ctx context.Context, dir string, cfg Config, h *hub) (_ *sqliteD
 		return nil, fmt.Errorf("making the directory: %w", err)
 	}
 	s := &sqliteDB{dir: dir}
-	if s.lock, err = lockDirectory(filepath.Join(dir, lockFile)); err != nil {
+	if s.lock, err = lockDirectory(ctx, filepath.Join(dir, lockFile)); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			_ = s.lock.Close()
+			_ = unlockDirectory(s.lock)
 		}
 	}()
 	if err := touchPrivate(filepath.Join(dir, sqliteFile)); err != nil {
@@ -161,7 +161,7 @@ func (s *sqliteDB) listening() {}
 func (s *sqliteDB) close() error {
 	s.closeOnce.Do(func() {
 		s.writer.close()
-		s.closeErr = errors.Join(s.readers.close(), s.pool.Close(), s.lock.Close())
+		s.closeErr = errors.Join(s.readers.close(), s.pool.Close(), unlockDirectory(s.lock))
 	})
 	return s.closeErr
 }
