@@ -28,6 +28,9 @@ type Dir struct {
 	mu      sync.Mutex
 	durable map[string]bool
 
+	// buffers keeps copy buffers, *[copyBuffer]byte, between Puts.
+	buffers sync.Pool
+
 	// fault, when tests set it, is asked before each step of Put.
 	fault func(step string) error
 }
@@ -49,7 +52,9 @@ func OpenDir(dir string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open content directory %s: %w", dir, classify(err))
 	}
-	return &Dir{root: root, staging: st, durable: map[string]bool{root: true}}, nil
+	d := &Dir{root: root, staging: st, durable: map[string]bool{root: true}}
+	d.buffers.New = func() any { return new([copyBuffer]byte) }
+	return d, nil
 }
 
 // Close gives up the directory. No other method may be called after it.

@@ -57,7 +57,9 @@ func (d *Dir) fill(ctx context.Context, tmp *os.File, r io.Reader) (Info, error)
 	sum5, sum256 := md5.New(), sha256.New()
 	src := &source{ctx: ctx, r: r}
 	dst := struct{ io.Writer }{io.MultiWriter(tmp, sum5, sum256)}
-	_, err := io.CopyBuffer(dst, src, make([]byte, copyBuffer))
+	buffer := d.buffers.Get().(*[copyBuffer]byte)
+	_, err := io.CopyBuffer(dst, src, buffer[:])
+	d.buffers.Put(buffer)
 	if src.err != nil {
 		return Info{}, src.err // the reader's fault: not to be taken for the disk's
 	}

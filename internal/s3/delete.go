@@ -83,7 +83,7 @@ func (s *Store) removeVersion(tx *db.Tx, bucket, key, versionID string) (Deleted
 		return Deleted{}, "", err
 	}
 	deleted.DeleteMarker = o.DeleteMarker
-	if err := deleteVersion(tx, bucket, key, versionID); err != nil || !o.Latest {
+	if err := deleteVersion(tx, o); err != nil || !o.Latest {
 		return deleted, o.blobKey, err
 	}
 	previous, err := selectPrevious(tx, bucket, key)

@@ -34,6 +34,10 @@ func (s *Store) GetObject(ctx context.Context, bucket, key, versionID string) (O
 			last = o.blobKey // replaced between the two steps: look again
 			continue
 		}
+		if err == nil && r.Size() != o.Size {
+			err = fmt.Errorf("its content is damaged: %d bytes in place of %d", r.Size(), o.Size)
+			_ = r.Close()
+		}
 		if err != nil {
 			return Object{}, nil, fmt.Errorf("get object %s/%s: %w", bucket, key, err)
 		}

@@ -138,20 +138,15 @@ func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object) (repl
 	o.Modified = time.UnixMilli(now).UTC()
 	// The clock keeps the sequence growing when all earlier versions are gone.
 	o.Sequence = max(now, current.Sequence+1)
-	if current.VersionID != "" {
-		if err := updateLatest(tx, o.Bucket, o.Key, current.VersionID, false); err != nil {
-			return "", err
-		}
-	}
 	o.VersionID = newVersionID()
 	if b.Versioning != VersioningEnabled {
 		o.VersionID = nullVersion
-		old, err := selectVersion(tx, o.Bucket, o.Key, nullVersion, s.db.Dialect().LockSuffix)
-		if err != nil && !errors.Is(err, db.ErrNoRows) {
+		if replaced, err = s.takeNullVersion(tx, current, o.Bucket, o.Key); err != nil {
 			return "", err
 		}
-		replaced = old.blobKey
-		if err := deleteVersion(tx, o.Bucket, o.Key, nullVersion); err != nil {
+	}
+	if current.VersionID != "" && current.VersionID != o.VersionID {
+		if err := updateLatest(tx, o.Bucket, o.Key, current.VersionID, false); err != nil {
 			return "", err
 		}
 	}
@@ -160,6 +155,27 @@ func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object) (repl
 		err = errRetry
 	}
 	return replaced, err
+}
+
+// takeNullVersion removes the version "null", if there is one, and returns its
+// blob.
+func (s *Store) takeNullVersion(tx *db.Tx, current Object, bucket, key string) (blobKey string, err error) {
+	old := current
+	if current.VersionID != nullVersion {
+		old, err = selectVersion(tx, bucket, key, nullVersion, s.db.Dialect().LockSuffix)
+		if errors.Is(err, db.ErrNoRows) {
+			return "", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		if old.Latest {
+			// It came after current was read, so the conditions of the put were judged
+			// on what is no longer there.
+			return "", errRetry
+		}
+	}
+	return old.blobKey, deleteVersion(tx, old)
 }
 
 // drop removes a blob that no version names. If that fails the blob is an

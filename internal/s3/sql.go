@@ -69,10 +69,22 @@ const versionColumns = `bucket, object_key, version_id, sequence, latest, delete
 // selectLatest returns the current version of a key, which may be a delete
 // marker, or db.ErrNoRows. lock is "" or the dialect's LockSuffix.
 func selectLatest(tx *db.Tx, bucket, key, lock string) (Object, error) {
-	return scanVersion(tx.QueryRow(`
-		select `+versionColumns+`
+	const query = `
+		select ` + versionColumns + `
 		from s3_versions
-		where bucket = $1 and object_key = $2 and latest = 1`+lock, bucket, key))
+		where bucket = $1 and object_key = $2 and latest = 1`
+	o, err := scanVersion(tx.QueryRow(query+lock, bucket, key))
+	if lock == "" || !errors.Is(err, db.ErrNoRows) {
+		return o, err
+	}
+	// Having waited for a lock, the statement does not see the row that took the
+	// locked one's place. Only a second look tells that from no row at all.
+	if _, again := scanVersion(tx.QueryRow(query, bucket, key)); again == nil {
+		err = errRetry
+	} else {
+		err = again
+	}
+	return Object{}, err
 }
 
 // selectVersion returns one version of a key, or db.ErrNoRows.
@@ -147,11 +159,16 @@ func updateLatest(tx *db.Tx, bucket, key, versionID string, latest bool) error {
 	return err
 }
 
-func deleteVersion(tx *db.Tx, bucket, key, versionID string) error {
-	_, err := tx.Exec(`
+// deleteVersion removes the version that was read as o. errRetry says that a
+// concurrent transaction removed or replaced it.
+func deleteVersion(tx *db.Tx, o Object) error {
+	n, err := tx.Exec(`
 		delete from s3_versions
-		where bucket = $1 and object_key = $2 and version_id = $3`,
-		bucket, key, versionID)
+		where bucket = $1 and object_key = $2 and version_id = $3 and blob_key = $4`,
+		o.Bucket, o.Key, o.VersionID, o.blobKey)
+	if err == nil && n == 0 {
+		return errRetry
+	}
 	return err
 }
 

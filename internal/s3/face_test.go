@@ -1,0 +1,165 @@
+package s3
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+
+	"github.com/penstock-cd/penstock/internal/api"
+	"github.com/penstock-cd/penstock/internal/db/dbtest"
+	"github.com/penstock-cd/penstock/internal/iam"
+	"github.com/penstock-cd/penstock/internal/sigv4"
+)
+
+const (
+	accessKey = "AKIAIOSFODNN7EXAMPLE"
+	secretKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+)
+
+// face is a handler behind a real server on loopback, with real signatures.
+type face struct {
+	*fixture
+	url    string
+	server *httptest.Server
+	client *sdk.Client
+	// tamper, when set, changes requests after they were signed.
+	tamper func(*http.Request)
+}
+
+func newFace(t *testing.T, tls bool) *face {
+	t.Helper()
+	f := &face{fixture: newFixture(t, dbtest.SQLite(t))}
+	principals, err := iam.Open(iam.Config{Account: account, RootAccessKeyID: accessKey, RootSecretAccessKey: secretKey})
+	f.must(err)
+	auth := AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) {
+		return principals.AuthenticateStream(r, "s3")
+	})
+	handler := NewHandler(f.Store, auth, principals.Authorize, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	f.server = httptest.NewUnstartedServer(handler)
+	if tls {
+		f.server.StartTLS()
+	} else {
+		f.server.Start()
+	}
+	t.Cleanup(f.server.Close)
+	f.url = f.server.URL
+	f.client = f.as(accessKey, secretKey, "us-east-1")
+	return f
+}
+
+// as returns a client with the SDK's own defaults.
+func (f *face) as(id, secret, region string) *sdk.Client {
+	return sdk.New(sdk.Options{
+		BaseEndpoint: aws.String(f.url), Region: region, UsePathStyle: true,
+		Credentials:      credentials.NewStaticCredentialsProvider(id, secret, ""),
+		HTTPClient:       &http.Client{Transport: f},
+		RetryMaxAttempts: 1,
+		// What the SDK's own configuration loader sets.
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
+	})
+}
+
+// RoundTrip implements http.RoundTripper.
+func (f *face) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.tamper != nil {
+		f.tamper(r)
+	}
+	return f.server.Client().Transport.RoundTrip(r)
+}
+
+// raw sends a request signed by hand, as pairs of header names and values.
+func (f *face) raw(method, path, body string, header ...string) *http.Response {
+	f.t.Helper()
+	r, err := http.NewRequestWithContext(f.t.Context(), method, f.url+path, strings.NewReader(body))
+	f.must(err)
+	for n := 0; n < len(header); n += 2 {
+		r.Header.Set(header[n], header[n+1])
+	}
+	hash := sigv4.Hash([]byte(body))
+	r.Header.Set("X-Amz-Content-Sha256", hash)
+	sigv4.Sign(r, hash, sigv4.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, "us-east-1", "s3", time.Now())
+	return f.do(r)
+}
+
+// do sends a request as it is and reads the answer to its end.
+func (f *face) do(r *http.Request) *http.Response {
+	f.t.Helper()
+	answer, err := f.server.Client().Do(r)
+	f.must(err)
+	content, err := io.ReadAll(answer.Body)
+	f.must(err)
+	_ = answer.Body.Close()
+	answer.Body = io.NopCloser(bytes.NewReader(content))
+	return answer
+}
+
+// bodyOf takes the body of an answer.
+func bodyOf(answer *http.Response) string {
+	content, _ := io.ReadAll(answer.Body) // read before, in do
+	return string(content)
+}
+
+// errorXML is the error document as a client reads it.
+type errorXML struct {
+	XMLName                           xml.Name `xml:"Error"`
+	Code, Message, Resource           string
+	RequestID                         string `xml:"RequestId"`
+	Key, BucketName, ActualObjectSize string
+}
+
+func (f *face) wantError(answer *http.Response, status int, code string) errorXML {
+	f.t.Helper()
+	content := bodyOf(answer)
+	var doc errorXML
+	if err := xml.Unmarshal([]byte(content), &doc); err != nil {
+		f.t.Errorf("error document: %v\n%s", err, content)
+	}
+	id := answer.Header.Get("X-Amz-Request-Id")
+	if answer.StatusCode != status || doc.Code != code || doc.Message == "" || len(id) != 16 || doc.RequestID != id {
+		f.t.Errorf("%s %s: %d %s, want %d %s\n%s", answer.Request.Method, answer.Request.URL, answer.StatusCode, doc.Code, status, code, content)
+	}
+	return doc
+}
+
+// wantCode checks the error of an SDK call.
+func (f *face) wantCode(err error, status int, code string) {
+	f.t.Helper()
+	var e smithy.APIError
+	var answer interface{ HTTPStatusCode() int }
+	if !errors.As(err, &e) || !errors.As(err, &answer) || e.ErrorCode() != code || answer.HTTPStatusCode() != status {
+		f.t.Errorf("error %v, want %d %s", err, status, code)
+	}
+}
+
+func (f *face) sdkPut(key, content string) *sdk.PutObjectOutput {
+	f.t.Helper()
+	out, err := f.client.PutObject(f.t.Context(), &sdk.PutObjectInput{
+		Bucket: aws.String(bucket), Key: aws.String(key), Body: strings.NewReader(content),
+	})
+	f.must(err)
+	return out
+}
+
+// sdkGet returns the content; the SDK compares its checksum.
+func (f *face) sdkGet(key string) string {
+	f.t.Helper()
+	out, err := f.client.GetObject(f.t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(key)})
+	f.must(err)
+	defer out.Body.Close()
+	content, err := io.ReadAll(out.Body)
+	f.must(err)
+	return string(content)
+}

@@ -1,0 +1,382 @@
+package s3
+
+import (
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cd/penstock/internal/api"
+	"github.com/penstock-cd/penstock/internal/blob"
+	"github.com/penstock-cd/penstock/internal/db/dbtest"
+)
+
+func TestRangesAndConditions(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, false)
+	f.put("k", "0123456789")
+	f.put("empty", "")
+	o, err := f.Store.HeadObject(t.Context(), bucket, "k", "")
+	f.must(err)
+	etag := quote(o.ETag)
+	stamp := func(d time.Duration) string { return o.Modified.Add(d).Format(http.TimeFormat) }
+	tests := []struct {
+		header       []string
+		status       int
+		body         string
+		contentRange string
+	}{
+		{nil, 200, "0123456789", ""},
+		{[]string{"Range", "bytes=0-0"}, 206, "0", "bytes 0-0/10"},
+		{[]string{"Range", "bytes=2-5"}, 206, "2345", "bytes 2-5/10"},
+		{[]string{"Range", "bytes=7-"}, 206, "789", "bytes 7-9/10"},
+		{[]string{"Range", "bytes=-3"}, 206, "789", "bytes 7-9/10"},
+		{[]string{"Range", "bytes=-99999999999999999999"}, 206, "0123456789", "bytes 0-9/10"},
+		{[]string{"Range", "bytes=5-99999999999999999999"}, 206, "56789", "bytes 5-9/10"},
+		{[]string{"Range", "bytes=5-4"}, 200, "0123456789", ""},
+		{[]string{"Range", "bytes=0-1,3-4"}, 200, "0123456789", ""},
+		{[]string{"Range", "lines=1-2"}, 200, "0123456789", ""},
+		{[]string{"Range", "bytes=-"}, 200, "0123456789", ""},
+		{[]string{"Range", "bytes=+1-2"}, 200, "0123456789", ""},
+		{[]string{"Range", "bytes=10-"}, 416, "InvalidRange", ""},
+		{[]string{"Range", "bytes=99999999999999999999-"}, 416, "InvalidRange", ""},
+		{[]string{"Range", "bytes=-0"}, 416, "InvalidRange", ""},
+		{[]string{"Range", "bytes=1-2", "If-Range", etag}, 206, "12", "bytes 1-2/10"},
+		{[]string{"Range", "bytes=1-2", "If-Range", `"other"`}, 200, "0123456789", ""},
+		{[]string{"If-Match", etag}, 200, "0123456789", ""},
+		{[]string{"If-Match", o.ETag}, 200, "0123456789", ""},
+		{[]string{"If-Match", `"other", ` + etag}, 200, "0123456789", ""},
+		{[]string{"If-Match", "*"}, 200, "0123456789", ""},
+		{[]string{"If-Match", `"other"`}, 412, "PreconditionFailed", ""},
+		{[]string{"If-None-Match", etag}, 304, "", ""},
+		{[]string{"If-None-Match", `W/` + etag}, 304, "", ""},
+		{[]string{"If-None-Match", `"other"`}, 200, "0123456789", ""},
+		{[]string{"If-Modified-Since", stamp(0)}, 304, "", ""},
+		{[]string{"If-Modified-Since", stamp(-time.Minute)}, 200, "0123456789", ""},
+		{[]string{"If-Modified-Since", "yesterday"}, 200, "0123456789", ""},
+		{[]string{"If-Unmodified-Since", stamp(0)}, 200, "0123456789", ""},
+		{[]string{"If-Unmodified-Since", stamp(-time.Minute)}, 412, "PreconditionFailed", ""},
+		{[]string{"If-Match", etag, "If-Unmodified-Since", stamp(-time.Minute)}, 200, "0123456789", ""},
+		{[]string{"If-None-Match", `"other"`, "If-Modified-Since", stamp(0)}, 200, "0123456789", ""},
+		{[]string{"If-None-Match", etag, "Range", "bytes=1-2"}, 304, "", ""},
+	}
+	for _, tc := range tests {
+		for _, method := range []string{"GET", "HEAD"} {
+			answer := f.raw(method, "/"+bucket+"/k", "", tc.header...)
+			body := bodyOf(answer)
+			if answer.StatusCode != tc.status || answer.Header.Get("Content-Range") != tc.contentRange {
+				t.Errorf("%s %v: %d %q", method, tc.header, answer.StatusCode, answer.Header.Get("Content-Range"))
+			}
+			if method == "HEAD" {
+				if body != "" || tc.status < 300 && answer.ContentLength != int64(len(tc.body)) {
+					t.Errorf("HEAD %v: %q, length %d", tc.header, body, answer.ContentLength)
+				}
+				continue
+			}
+			if tc.status < 300 && body != tc.body || tc.status > 304 && !strings.Contains(body, "<Code>"+tc.body+"</Code>") {
+				t.Errorf("%v: %s", tc.header, body)
+			}
+			if tc.status == 304 && (answer.Header.Get("Etag") != etag || answer.Header.Get("Last-Modified") == "") {
+				t.Errorf("%v: headers of 304: %v", tc.header, answer.Header)
+			}
+		}
+	}
+	if answer := f.raw("GET", "/"+bucket+"/empty", "", "Range", "bytes=0-"); answer.StatusCode != 416 {
+		t.Errorf("range of an empty object: %d", answer.StatusCode)
+	}
+	doc := f.wantError(f.raw("GET", "/"+bucket+"/k", "", "Range", "bytes=11-"), 416, "InvalidRange")
+	if doc.ActualObjectSize != "10" {
+		t.Errorf("%+v", doc)
+	}
+}
+
+// TestErrorDocument pins the exact form of one error.
+func TestErrorDocument(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, false)
+	answer := f.raw("GET", "/"+bucket+"/no%20such%3Ckey", "")
+	want := `<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>no such&lt;key</Key><Resource>/artifacts/no such&lt;key</Resource><RequestId>` +
+		answer.Header.Get("X-Amz-Request-Id") + `</RequestId></Error>`
+	if diff := cmp.Diff(want, bodyOf(answer)); diff != "" {
+		t.Error(diff)
+	}
+	h := answer.Header
+	if h.Get("Content-Type") != "application/xml" || h.Get("Content-Security-Policy") != "sandbox" || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("headers %v", h)
+	}
+	if answer := f.raw("GET", "/"+bucket+"?location", ""); bodyOf(answer) != xml.Header+`<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/"></LocationConstraint>` {
+		t.Error("location document")
+	}
+	f.versioned()
+	answer = f.raw("GET", "/"+bucket+"?versioning", "")
+	if body := bodyOf(answer); body != xml.Header+`<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></VersioningConfiguration>` {
+		t.Error(body)
+	}
+}
+
+func TestRawRefusals(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, false)
+	f.put("k", "kept")
+	object := "/" + bucket + "/k"
+	sum := func(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
+	long := strings.Repeat("x", 3000)
+	tests := []struct {
+		method, path, body string
+		header             []string
+		status             int
+		code               string
+	}{
+		{"PUT", object, "new", []string{"Content-MD5", sum(16)}, 400, "BadDigest"},
+		{"PUT", object, "new", []string{"Content-MD5", "rubbish"}, 400, "InvalidDigest"},
+		{"PUT", object, "new", []string{"x-amz-checksum-crc32", sum(4)}, 400, "BadDigest"},
+		{"PUT", object, "new", []string{"x-amz-checksum-crc32", sum(5)}, 400, "InvalidRequest"},
+		{"PUT", object, "new", []string{"x-amz-checksum-crc31", sum(4)}, 400, "InvalidRequest"},
+		{"PUT", object, "new", []string{"x-amz-checksum-crc32", sum(4), "x-amz-checksum-sha1", sum(20)}, 400, "InvalidRequest"},
+		{"PUT", object, "new", []string{"x-amz-sdk-checksum-algorithm", "CRC32"}, 400, "InvalidRequest"},
+		{"PUT", object, "new", []string{"x-amz-server-side-encryption", "ROT13"}, 400, "InvalidArgument"},
+		{"PUT", object, "new", []string{"x-amz-server-side-encryption-aws-kms-key-id", "x"}, 400, "InvalidArgument"},
+		{"PUT", object, "new", []string{"x-amz-server-side-encryption-customer-algorithm", "AES256"}, 501, "NotImplemented"},
+		{"PUT", object, "new", []string{"x-amz-grant-read", "id=x"}, 501, "NotImplemented"},
+		{"PUT", object, "new", []string{"x-amz-acl", "everyone"}, 400, "InvalidArgument"},
+		{"PUT", object, "new", []string{"x-amz-meta-a", long}, 400, "MetadataTooLarge"},
+		{"PUT", object, "new", []string{"x-amz-meta-a", "\xff"}, 400, "InvalidArgument"},
+		{"PUT", object, "new", []string{"If-None-Match", "*"}, 412, "PreconditionFailed"},
+		{"PUT", object, "new", []string{"If-None-Match", `"x"`}, 501, "NotImplemented"},
+		{"PUT", object, "new", []string{"If-Match", `"x"`}, 412, "PreconditionFailed"},
+		{"PUT", object + "2", "new", []string{"If-Match", `"x"`}, 404, "NoSuchKey"},
+		{"PUT", "/" + bucket + "/" + strings.Repeat("k", 1025), "new", nil, 400, "KeyTooLongError"},
+		{"PUT", "/" + bucket + "/%ff", "new", nil, 400, "InvalidURI"},
+		{"PUT", "/" + bucket + "/%00", "new", nil, 400, "InvalidURI"},
+		{"PUT", "/missing/k", "new", nil, 404, "NoSuchBucket"},
+		{"PUT", "/" + bucket + "%2Fx/k", "new", nil, 404, "NoSuchBucket"},
+		{"PUT", "/new-bucket", "<rubbish", nil, 400, "MalformedXML"},
+		{"PUT", "/new-bucket", strings.Repeat(" ", maxDocument+1), nil, 400, "MalformedXML"},
+		{"PUT", "/new-bucket", "<CreateBucketConfiguration><Bucket/></CreateBucketConfiguration>", nil, 501, "NotImplemented"},
+		{"PUT", "/new-bucket", "", []string{"x-amz-acl", "public-read"}, 501, "NotImplemented"},
+		{"PUT", "/new-bucket", "", []string{"x-amz-bucket-object-lock-enabled", "true"}, 501, "NotImplemented"},
+		{"PUT", "/" + bucket + "?versioning", "", nil, 400, "IllegalVersioningConfigurationException"},
+		{"PUT", "/" + bucket + "?versioning", "<VersioningConfiguration><Status>Maybe</Status></VersioningConfiguration>", nil, 400, "IllegalVersioningConfigurationException"},
+		{"PUT", "/" + bucket + "?versioning", "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>", nil, 501, "NotImplemented"},
+		{"PUT", "/missing?versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>", nil, 404, "NoSuchBucket"},
+		{"GET", "/" + bucket + "?list-type=2&max-keys=-1", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?list-type=2&max-keys=x", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?list-type=2&encoding-type=x", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?list-type=2&continuation-token=x", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?list-type=2&continuation-token=", "", nil, 400, "InvalidArgument"},
+		{"GET", "/?max-buckets=0", "", nil, 400, "InvalidArgument"},
+		{"DELETE", object + "?versionId=", "", nil, 400, "InvalidArgument"},
+		{"DELETE", object, "", []string{"If-Match", "x"}, 501, "NotImplemented"},
+		{"POST", "/", "", nil, 405, "MethodNotAllowed"},
+		{"PATCH", object, "", nil, 405, "MethodNotAllowed"},
+		{"POST", object, "", nil, 405, "MethodNotAllowed"},
+		{"PUT", object + "?retention", "", nil, 501, "NotImplemented"},
+	}
+	for _, tc := range tests {
+		f.wantError(f.raw(tc.method, tc.path, tc.body, tc.header...), tc.status, tc.code)
+	}
+	f.wantContent("k", "", "kept")
+	f.wantBlobs(1)
+	if _, err := f.Store.HeadBucket(t.Context(), "new-bucket"); !errors.Is(err, ErrNoSuchBucket) {
+		t.Errorf("a refused bucket: %v", err)
+	}
+}
+
+// plain is a handler without signatures.
+func plain(f *fixture, caller api.Caller, authorize Authorizer) *Handler {
+	auth := AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) { return caller, r.Body, nil })
+	return NewHandler(f.Store, auth, authorize, slog.New(slog.DiscardHandler))
+}
+
+// TestAuthorize shows which permission each operation asks for.
+func TestAuthorize(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.SQLite(t))
+	f.put("a/ü", "kept")
+	var asked []string
+	deny := false
+	h := plain(f, api.Caller{Account: account, Region: "us-east-1"}, func(caller api.Caller, action, resource string) error {
+		if caller.Account != account || caller.RequestID == "" {
+			t.Errorf("caller %+v", caller)
+		}
+		asked = append(asked, action+" "+resource)
+		if deny {
+			return &api.Error{Code: "AccessDeniedException", Message: "User: x is not authorized to perform: " + action}
+		}
+		return nil
+	})
+	object := "arn:aws:s3:::artifacts/a/ü"
+	tests := []struct {
+		method, target string
+		want           []string
+	}{
+		{"GET", "/", []string{"s3:ListAllMyBuckets *"}},
+		{"PUT", "/fresh", []string{"s3:CreateBucket arn:aws:s3:::fresh"}},
+		{"HEAD", "/artifacts", []string{"s3:ListBucket arn:aws:s3:::artifacts"}},
+		{"GET", "/artifacts/?location", []string{"s3:GetBucketLocation arn:aws:s3:::artifacts"}},
+		{"GET", "/artifacts?versioning", []string{"s3:GetBucketVersioning arn:aws:s3:::artifacts"}},
+		{"PUT", "/artifacts?versioning", []string{"s3:PutBucketVersioning arn:aws:s3:::artifacts"}},
+		{"GET", "/artifacts?list-type=2", []string{"s3:ListBucket arn:aws:s3:::artifacts"}},
+		{"GET", "/artifacts/a/%C3%BC", []string{"s3:GetObject " + object}},
+		{"HEAD", "/artifacts/a/%C3%BC?versionId=null", []string{"s3:GetObjectVersion " + object}},
+		{"PUT", "/artifacts/a/%C3%BC", []string{"s3:PutObject " + object}},
+		{"PUT", "/artifacts/a/%C3%BC acl", []string{"s3:PutObject " + object, "s3:PutObjectAcl " + object}},
+		{"DELETE", "/artifacts/a/%C3%BC?versionId=null", []string{"s3:DeleteObjectVersion " + object}},
+		{"DELETE", "/artifacts/a/%C3%BC", []string{"s3:DeleteObject " + object}},
+	}
+	for _, denied := range []bool{true, false} {
+		deny = denied
+		for _, tc := range tests {
+			target, acl := strings.CutSuffix(tc.target, " acl")
+			r := httptest.NewRequestWithContext(t.Context(), tc.method, target, strings.NewReader(""))
+			if acl {
+				r.Header.Set("X-Amz-Acl", "private")
+			}
+			asked = nil
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			want := tc.want
+			if deny {
+				want = want[:1]
+			}
+			if diff := cmp.Diff(want, asked); diff != "" {
+				t.Errorf("%s %s: %s", tc.method, tc.target, diff)
+			}
+			if deny && (w.Code != http.StatusForbidden || tc.method != "HEAD" && !strings.Contains(w.Body.String(), "<Code>AccessDenied</Code>")) {
+				t.Errorf("denied %s %s: %d %s", tc.method, tc.target, w.Code, w.Body)
+			}
+		}
+		if deny {
+			f.wantContent("a/ü", "", "kept")
+		}
+	}
+}
+
+// TestForeignBucket shows that the owner's account alone opens a bucket.
+func TestForeignBucket(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.SQLite(t))
+	f.put("k", "kept")
+	h := plain(f, api.Caller{Account: "210987654321", Region: "us-east-1"}, func(api.Caller, string, string) error { return nil })
+	for _, target := range []string{
+		"GET /artifacts?list-type=2", "GET /artifacts/k", "HEAD /artifacts/k", "PUT /artifacts/k", "DELETE /artifacts/k",
+		"HEAD /artifacts", "GET /artifacts?versioning", "PUT /artifacts?versioning", "GET /artifacts?location",
+	} {
+		method, path, _ := strings.Cut(target, " ")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("x")))
+		if w.Code != http.StatusForbidden {
+			t.Errorf("%s: %d", target, w.Code)
+		}
+	}
+	f.wantContent("k", "", "kept")
+}
+
+// TestBodyErrors shows how errors of the content and of the disk are told.
+func TestBodyErrors(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, dbtest.SQLite(t))
+	tests := map[string]struct {
+		err    error
+		status int
+		code   string
+	}{
+		"signature":    {&api.Error{Code: "SignatureDoesNotMatch", Message: "chunk 3"}, 403, "SignatureDoesNotMatch"},
+		"own status":   {&api.Error{Code: "Teapot", Status: 418}, 418, "Teapot"},
+		"broken off":   {io.ErrUnexpectedEOF, 400, "IncompleteBody"},
+		"limit":        {&http.MaxBytesError{Limit: 1}, 400, "EntityTooLarge"},
+		"disk full":    {blob.ErrFull, 507, "InsufficientStorage"},
+		"read-only":    {blob.ErrReadOnly, 503, "ServiceUnavailable"},
+		"anything":     {errors.New("secret detail"), 500, "InternalError"},
+		"end too soon": {io.EOF, 400, "IncompleteBody"},
+	}
+	for name, tc := range tests {
+		auth := AuthenticatorFunc(func(*http.Request) (api.Caller, io.Reader, error) {
+			return api.Caller{Account: account}, io.MultiReader(strings.NewReader("part"), errorReader{tc.err}), nil
+		})
+		h := NewHandler(f.Store, auth, func(api.Caller, string, string) error { return nil }, slog.New(slog.DiscardHandler))
+		r := httptest.NewRequestWithContext(t.Context(), "PUT", "/artifacts/k", strings.NewReader("part and rest"))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != tc.status || !strings.Contains(w.Body.String(), "<Code>"+tc.code+"</Code>") || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	r := httptest.NewRequestWithContext(t.Context(), "PUT", "/artifacts/k", struct{ io.Reader }{strings.NewReader("x")})
+	w := httptest.NewRecorder()
+	plain(f, api.Caller{Account: account}, func(api.Caller, string, string) error { return nil }).ServeHTTP(w, r)
+	if w.Code != http.StatusLengthRequired {
+		t.Errorf("no length: %d %s", w.Code, w.Body)
+	}
+	f.wantBlobs(0)
+}
+
+type errorReader struct{ err error }
+
+func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
+
+// TestLostContent has the disk lose a blob, or a part of it: an error, never an
+// empty or short object.
+func TestLostContent(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, false)
+	o := f.put("k", "content")
+	f.must(f.blobs.Delete(t.Context(), o.blobKey))
+	f.wantError(f.raw("GET", "/"+bucket+"/k", ""), 500, "InternalError")
+
+	o = f.put("short", strings.Repeat("x", 1<<20))
+	f.must(os.Truncate(filepath.Join(f.dir, o.blobKey), 1000))
+	f.wantError(f.raw("GET", "/"+bucket+"/short", ""), 500, "InternalError")
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, target := range []string{
+		"/", "//", "/b", "/b/", "/b/k", "/b//k", "/b/../k", "/b%2Fx/k", "/b/%2e%2e/%2F", "/b/k?versionId=", "/b?list-type=2&prefix=%ff",
+		"/b?uploads", "/b/k?uploadId=1&partNumber=2", "/b/k?a=%zz", "/b?delete&acl", "/b/%F0%9F%98%80", "/?x-id=ListBuckets", "/b/k;a?b;c",
+	} {
+		for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"} {
+			f.Add(method, target, "bytes=0-1")
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, target, value string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			t.Skip()
+		}
+		bucket, key, err := splitPath(u)
+		if err == nil && strings.HasPrefix(u.Path, "/") && u.Path != "/"+bucket && u.Path != "/"+bucket+"/"+key {
+			t.Errorf("%q is split into %q and %q", u.Path, bucket, key)
+		}
+		query, _ := url.ParseQuery(u.RawQuery)
+		header := http.Header{"Range": {value}, "If-Match": {value}, "If-None-Match": {value}, "If-Modified-Since": {value}}
+		name := operationOf(method, bucket, key, query, header)
+		if name != "" && !utf8.ValidString(name) || strings.ContainsAny(name, "!?&=") {
+			t.Errorf("operation %q", name)
+		}
+		if key == "" && strings.HasSuffix(name, "Object") && name != "PostObject" {
+			t.Errorf("%s %q: operation %q has no key", method, target, name)
+		}
+		conditions(header, Object{ETag: "x"})
+		if part, ok, err := parseRange(value, 10); ok && err == nil && (part.start < 0 || part.length < 1 || part.start+part.length > 10) {
+			t.Errorf("range %q: %+v", value, part)
+		}
+		metadata(http.Header{"X-Amz-Meta-" + value: {value}})
+		contentEncoding(http.Header{"Content-Encoding": {value}})
+		if decoded, err := url.QueryUnescape(urlEncode(key)); err != nil || decoded != key {
+			t.Errorf("%q encodes to %q", key, urlEncode(key))
+		}
+	})
+}
