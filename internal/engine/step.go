@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
@@ -109,7 +110,7 @@ func (m *machine) retire() {
 // mint derives an id from the event, so that replay mints the same one.
 func (m *machine) mint(label string) string {
 	m.minted++
-	return pipeline.DeriveID([]byte(m.ev.ID), fmt.Sprintf("%s/%d", label, m.minted))
+	return pipeline.DeriveID([]byte(m.ev.ID), label+"/"+strconv.Itoa(m.minted))
 }
 
 // touch notes that an execution's part of the state changed.
@@ -124,6 +125,10 @@ func (m *machine) touch(e *Execution) {
 
 func (m *machine) change(c Change) {
 	c.At = m.at
+	if m.d.Changes == nil {
+		// Most events that change anything make about this many changes.
+		m.d.Changes = make([]Change, 0, 4)
+	}
 	m.d.Changes = append(m.d.Changes, c)
 }
 
