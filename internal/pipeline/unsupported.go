@@ -24,6 +24,11 @@ func Unsupported(d Declaration) []string {
 		if s.OnFailure != nil {
 			features = append(features, fmt.Sprintf("the reaction to failure (onFailure) of stage '%s'", s.Name))
 		}
+		for j := range s.Actions {
+			if a := &s.Actions[j]; a.ActionTypeID.Category == CategoryApproval && a.Configuration["NotificationArn"] != "" {
+				features = append(features, fmt.Sprintf("the notification (NotificationArn) of approval '%s' in stage '%s'", a.Name, s.Name))
+			}
+		}
 	}
 	return features
 }

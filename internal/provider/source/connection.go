@@ -50,7 +50,8 @@ func (c Connection) providerType() string {
 	return "GitHub"
 }
 
-func (c Connection) remote() git.Remote {
+// Remote is the base of the repositories as git takes it.
+func (c Connection) Remote() git.Remote {
 	user := c.Username
 	if user == "" && c.Token != "" {
 		switch c.providerType() {
@@ -111,7 +112,7 @@ func (p *CodeStarSourceConnection) Start(ctx context.Context, a provider.Attempt
 		return ""
 	}
 	var err error
-	if g.remote, err = connection.remote().Repository(repository); err != nil {
+	if g.remote, err = connection.Remote().Repository(repository); err != nil {
 		return verdict(g.fail(a, err))
 	}
 	commit, failed, err := g.carryOut(ctx, a)
@@ -193,7 +194,7 @@ func (p *CodeStarSourceConnection) Remote(cloneURL string) (git.Remote, bool) {
 	var found git.Remote
 	longest := -1
 	for _, key := range slices.Sorted(maps.Keys(p.connections)) {
-		base := p.connections[key].remote()
+		base := p.connections[key].Remote()
 		if r, ok := below(base, cloneURL); ok && len(base.URL) > longest {
 			found, longest = r, len(base.URL)
 		}

@@ -137,7 +137,7 @@ func TestNotRun(t *testing.T) {
 // The types must pass the catalogue, and none may carry out approvals.
 func TestTypesFitTheCatalogue(t *testing.T) {
 	t.Parallel()
-	all := append(NotRunProviders(), WorkingCopy{}, NewS3(nil), NewCodeCommit(nil, (Connection{}).remote()), NewCodeStarSourceConnection(nil, nil))
+	all := append(NotRunProviders(), WorkingCopy{}, NewS3(nil), NewCodeCommit(nil, (Connection{}).Remote()), NewCodeStarSourceConnection(nil, nil))
 	c, err := provider.NewCatalogue(all...)
 	must(t, err)
 	for _, p := range all {

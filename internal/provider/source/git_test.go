@@ -241,7 +241,7 @@ func TestProviderTypeOfHost(t *testing.T) {
 		"https://bitbucket.org": {"Bitbucket", "x-token-auth"}, "https://dev.azure.com/org": {"AzureDevOps", "x-access-token"}, "/srv": {"GitHub", "x-access-token"},
 	} {
 		c := Connection{BaseURL: base, Token: "t"}
-		if got := [2]string{c.providerType(), c.remote().Username}; got != want {
+		if got := [2]string{c.providerType(), c.Remote().Username}; got != want {
 			t.Errorf("%s: %v, want %v", base, got, want)
 		}
 	}

@@ -1,0 +1,108 @@
+// Penstock is a continuous-delivery server that speaks AWS CodePipeline. The
+// command runs a pipeline on this machine, serves, and talks to a server; one
+// command a file.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/penstock-cd/penstock/internal/sandbox"
+)
+
+// The exit statuses, as docs and scripts know them.
+const (
+	exitFailed     = 1   // the execution did not succeed, or something went wrong
+	exitUsage      = 2   // the command line or the pipeline was refused; nothing ran
+	exitIncomplete = 4   // everything that ran succeeded, but parts were left out
+	exitInterrupt  = 130 // Ctrl-C
+)
+
+// exitError ends the program with a status.
+type exitError struct {
+	status int
+	err    error // nil: everything was said already
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func refuse(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	sandbox.Supervise()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program, for tests too.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		if exit.err != nil {
+			fmt.Fprintln(stderr, "penstock:", exit.err)
+		}
+		return exit.status
+	}
+	fmt.Fprintln(stderr, "penstock:", err)
+	return exitFailed
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "penstock",
+		Short: "Run and serve AWS CodePipeline pipelines on your own machines",
+		Example: `  penstock run examples/hello
+  penstock run pipeline.json --var Color=blue --approve
+  penstock serve --data ./data
+  eval "$(penstock env --data ./data)" && aws codepipeline list-pipelines`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetHelpTemplate(helpTemplate)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
+	root.AddCommand(runCommand(), serveCommand(), validateCommand(), envCommand(), logsCommand(), versionCommand())
+	return root
+}
+
+// helpTemplate puts the examples first.
+const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
+{{end}}{{if .HasExample}}
+Examples:
+{{.Example}}
+{{end}}
+Usage:{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} [command]
+
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
+`

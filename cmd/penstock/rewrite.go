@@ -1,0 +1,309 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+type declaration = pipeline.Declaration
+
+// rewritten is a pipeline made fit for a run on this machine: sources that come
+// from folders, and actions that are left out, have a provider of ours in their
+// place.
+type rewritten struct {
+	file string
+	decl declaration
+	// notRun are the left-out actions, "Stage/Action", in order.
+	notRun []string
+	// notes tell what else is different from the file.
+	notes     []string
+	variables map[string]string
+}
+
+// place points at an action of a declaration.
+type place struct{ stage, action string }
+
+func (p place) String() string { return p.stage + "/" + p.action }
+
+func rewrite(f declarationFile, o runOptions) (*rewritten, error) {
+	r := &rewritten{file: f.path, decl: f.decl, variables: map[string]string{}}
+	folders, err := pairs("--artifact", "NAME=DIR", o.artifacts, true)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := pairs("--source", "Action=DIR", o.sources, true)
+	if err != nil {
+		return nil, err
+	}
+	if r.variables, err = pairs("--var", "NAME=VALUE", o.variables, false); err != nil {
+		return nil, err
+	}
+	skip, err := r.skipped(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.useSources(f, sources, skip); err != nil {
+		return nil, err
+	}
+	if err := r.leaveOut(skip, folders); err != nil {
+		return nil, err
+	}
+	if err := r.setVariables(); err != nil {
+		return nil, err
+	}
+	r.localise()
+	return r, nil
+}
+
+// pairs parses repeated flags of the form A=B.
+func pairs(flag, form string, values []string, folders bool) (map[string]string, error) {
+	parsed := map[string]string{}
+	for _, v := range values {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, refuse("%s %q is not of the form %s", flag, v, form)
+		}
+		if _, twice := parsed[name]; twice {
+			return nil, refuse("%s names %s twice", flag, name)
+		}
+		if folders {
+			dir, err := absolute(value)
+			if err != nil {
+				return nil, refuse("%s %s: %w", flag, v, err)
+			}
+			value = dir
+		}
+		parsed[name] = value
+	}
+	return parsed, nil
+}
+
+// skipped lists the actions that --skip and --to leave out.
+func (r *rewritten) skipped(o runOptions) (map[place]bool, error) {
+	skip := map[place]bool{}
+	for _, s := range o.skips {
+		stage, action, _ := strings.Cut(s, "/")
+		p := place{stage, action}
+		if r.action(p) == nil {
+			return nil, refuse("--skip %s: the pipeline has no such action; it has %s", s, strings.Join(r.places(), ", "))
+		}
+		skip[p] = true
+	}
+	if o.to == "" {
+		return skip, nil
+	}
+	last := slices.IndexFunc(r.decl.Stages, func(s pipeline.StageDeclaration) bool { return s.Name == o.to })
+	if last < 0 {
+		return nil, refuse("--to %s: the pipeline has no such stage", o.to)
+	}
+	for _, s := range r.decl.Stages[last+1:] {
+		for _, a := range s.Actions {
+			skip[place{s.Name, a.Name}] = true
+		}
+	}
+	return skip, nil
+}
+
+func (r *rewritten) action(p place) *pipeline.ActionDeclaration {
+	for i := range r.decl.Stages {
+		for j := range r.decl.Stages[i].Actions {
+			if r.decl.Stages[i].Name == p.stage && r.decl.Stages[i].Actions[j].Name == p.action {
+				return &r.decl.Stages[i].Actions[j]
+			}
+		}
+	}
+	return nil
+}
+
+func (r *rewritten) places() []string {
+	var all []string
+	for _, s := range r.decl.Stages {
+		for _, a := range s.Actions {
+			all = append(all, place{s.Name, a.Name}.String())
+		}
+	}
+	return all
+}
+
+// useSources takes source actions from working copies. The folder of the
+// pipeline's file is the working copy of a single source action that fetches
+// from git.
+func (r *rewritten) useSources(f declarationFile, sources map[string]string, skip map[place]bool) error {
+	if len(r.decl.Stages) == 0 {
+		return nil // refused by the rules, with CodePipeline's text
+	}
+	first := &r.decl.Stages[0]
+	if len(sources) == 0 && len(first.Actions) == 1 && fetchesGit(first.Actions[0].ActionTypeID) && !skip[place{first.Name, first.Actions[0].Name}] {
+		dir, err := absolute(f.dir)
+		if err != nil {
+			return refuse("the folder of %s: %w", f.path, err)
+		}
+		sources = map[string]string{first.Actions[0].Name: dir}
+	}
+	for name, dir := range sources {
+		a := r.action(place{first.Name, name})
+		if a == nil {
+			return refuse("--source %s: the pipeline has no such source action", name)
+		}
+		workingCopy(a, dir)
+	}
+	return nil
+}
+
+func fetchesGit(id pipeline.ActionTypeID) bool {
+	return id.Provider == "CodeStarSourceConnection" || id.Provider == "CodeCommit" || id.Provider == "GitHub"
+}
+
+// workingCopy puts a folder in a source action's place. What names the
+// repository stays, for the variables.
+func workingCopy(a *pipeline.ActionDeclaration, dir string) {
+	config := map[string]string{"Directory": dir}
+	for _, key := range []string{"FullRepositoryId", "BranchName", "ConnectionArn", "RepositoryName", "S3Bucket", "S3ObjectKey", "OutputArtifactFormat"} {
+		if v, ok := a.Configuration[key]; ok && v != "CODEBUILD_CLONE_REF" {
+			config[key] = v
+		}
+	}
+	a.ActionTypeID = pipeline.ActionTypeID{Category: pipeline.CategorySource, Owner: "Custom", Provider: "WorkingCopy", Version: "1"}
+	a.Configuration = config
+}
+
+// leaveOut puts a provider that does nothing in the place of skipped actions,
+// and gives what others need of them from folders.
+func (r *rewritten) leaveOut(skip map[place]bool, folders map[string]string) error {
+	needed := map[string]bool{}
+	for _, s := range r.decl.Stages {
+		for _, a := range s.Actions {
+			for _, in := range a.InputArtifacts {
+				needed[in.Name] = needed[in.Name] || !skip[place{s.Name, a.Name}]
+			}
+		}
+	}
+	var missing []error
+	used := map[string]bool{}
+	for i := range r.decl.Stages {
+		for j := range r.decl.Stages[i].Actions {
+			a := &r.decl.Stages[i].Actions[j]
+			p := place{r.decl.Stages[i].Name, a.Name}
+			if !skip[p] {
+				continue
+			}
+			given := map[string]string{}
+			for _, out := range a.OutputArtifacts {
+				if dir, ok := folders[out.Name]; ok {
+					given[out.Name], used[out.Name] = dir, true
+				} else if needed[out.Name] {
+					missing = append(missing, fmt.Errorf("%s is left out, but its artifact %s is needed: give it with --artifact %s=DIR", p, out.Name, out.Name))
+				}
+			}
+			notRun(a, given)
+			r.notRun = append(r.notRun, p.String())
+		}
+	}
+	for name := range folders {
+		if !used[name] {
+			missing = append(missing, fmt.Errorf("--artifact %s: no left-out action produces it", name))
+		}
+	}
+	if len(missing) > 0 {
+		return refuse("%w", errors.Join(missing...))
+	}
+	return nil
+}
+
+func notRun(a *pipeline.ActionDeclaration, folders map[string]string) {
+	category := a.ActionTypeID.Category
+	if category == pipeline.CategoryApproval {
+		category = pipeline.CategoryInvoke
+	}
+	a.ActionTypeID = pipeline.ActionTypeID{Category: category, Owner: "Custom", Provider: "NotRun", Version: "1"}
+	a.Configuration, a.Commands, a.EnvironmentVariables, a.OutputVariables = nil, nil, nil, nil
+	for i := range a.OutputArtifacts {
+		a.OutputArtifacts[i].Files = nil
+	}
+	if len(folders) > 0 {
+		text, err := json.Marshal(folders)
+		if err != nil {
+			panic(err) // texts
+		}
+		a.Configuration = map[string]string{"Artifacts": string(text)}
+	}
+}
+
+// setVariables makes the given values the defaults: the execution that creation
+// starts is the one that runs.
+func (r *rewritten) setVariables() error {
+	for name, value := range r.variables {
+		i := slices.IndexFunc(r.decl.Variables, func(v pipeline.VariableDeclaration) bool { return v.Name == name })
+		if i < 0 {
+			return refuse("--var %s: the pipeline declares no such variable", name)
+		}
+		r.decl.Variables[i].DefaultValue = &value
+	}
+	return nil
+}
+
+// localise takes away what has no meaning for one run on one machine.
+func (r *rewritten) localise() {
+	if mode := r.decl.ExecutionMode; mode != "" && mode != pipeline.ModeSuperseded {
+		r.decl.ExecutionMode = pipeline.ModeSuperseded
+		r.notes = append(r.notes, fmt.Sprintf("the execution mode %s has no meaning for a single run", mode))
+	}
+	if len(r.decl.Triggers) > 0 {
+		r.decl.Triggers = nil
+		r.notes = append(r.notes, "triggers are not watched")
+	}
+	for i := range r.decl.Stages {
+		for j := range r.decl.Stages[i].Actions {
+			a := &r.decl.Stages[i].Actions[j]
+			if _, ok := a.Configuration["NotificationArn"]; ok && a.ActionTypeID.Category == pipeline.CategoryApproval {
+				delete(a.Configuration, "NotificationArn")
+				r.notes = append(r.notes, fmt.Sprintf("approval %s is asked here, its NotificationArn is not told", place{r.decl.Stages[i].Name, a.Name}))
+			}
+		}
+	}
+}
+
+// check refuses, before anything starts, what cannot run here, naming every such
+// action and the flag that leaves it out.
+func (r *rewritten) check(types pipeline.ActionTypes, region string) error {
+	var errs []error
+	for _, u := range pipeline.Unavailable(r.decl, types) {
+		p := place{u.Stage, u.Action}
+		errs = append(errs, fmt.Errorf("%s: action type %s cannot be run here; leave the action out with --skip %s", p, u.Type, p))
+	}
+	if len(errs) > 0 {
+		return refuse("%s: %w", r.file, errors.Join(errs...))
+	}
+	return checkDeclaration(declarationFile{path: r.file, decl: r.decl}, types, region)
+}
+
+// bucketsOf lists the buckets that a pipeline names.
+func bucketsOf(d declaration) []string {
+	var names []string
+	add := func(name string) {
+		if name != "" && !strings.Contains(name, "#{") && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if d.ArtifactStore != nil {
+		add(d.ArtifactStore.Location)
+	}
+	for _, store := range d.ArtifactStores {
+		add(store.Location)
+	}
+	for _, s := range d.Stages {
+		for _, a := range s.Actions {
+			if a.ActionTypeID.Provider == "S3" && a.ActionTypeID.Owner == "AWS" {
+				add(a.Configuration["BucketName"])
+				add(a.Configuration["S3Bucket"])
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}

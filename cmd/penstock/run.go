@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/penstock-cd/penstock/internal/server"
+)
+
+// runOptions are the flags of run.
+type runOptions struct {
+	sources   []string
+	variables []string
+	skips     []string
+	artifacts []string
+	to        string
+	approve   bool
+	data      string
+	config    string
+	region    string
+	output    string
+	verbose   bool
+}
+
+func runCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run FILE_OR_DIR",
+		Short: "Run a pipeline on this machine, once, and wait for its end",
+		Long: `Run a pipeline on this machine, once, and wait for its end: the same engine as
+penstock serve, with the builds really run as processes of yours.
+
+FILE_OR_DIR is a pipeline as JSON or YAML, in the shape of get-pipeline's output
+or create-pipeline's input, or a folder with a pipeline.json, .yaml or .yml. If
+the pipeline has one source action and that fetches from git, the folder of the
+file is taken as its working copy, uncommitted changes included; --source names
+folders for others.
+
+Exit status: 0 the execution Succeeded; 1 it did not; 2 the pipeline or the
+command line was refused and nothing ran; 4 everything that ran succeeded but
+--to or --skip left parts out; 130 interrupted.`,
+		Example: `  penstock run examples/hello
+  penstock run pipeline.json --source Source=. --var Environment=staging
+  penstock run examples/webapp --approve
+  penstock run pipeline.yaml --to Build
+  penstock run pipeline.yaml --skip Deploy/Publish
+  penstock run pipeline.yaml --skip Build/Compile --artifact BuildOutput=./dist`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains([]string{"text", "json"}, o.output) {
+				return refuse("--output is text or json, not %q", o.output)
+			}
+			return runPipeline(cmd.Context(), args[0], o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&o.sources, "source", nil, "`Action=DIR`: take a source action's output from a working copy")
+	f.StringArrayVar(&o.variables, "var", nil, "`NAME=VALUE` of a pipeline variable")
+	f.StringArrayVar(&o.skips, "skip", nil, "`STAGE/ACTION` to leave out")
+	f.StringArrayVar(&o.artifacts, "artifact", nil, "`NAME=DIR`: what a left-out action would have produced")
+	f.StringVar(&o.to, "to", "", "last `STAGE` to run")
+	f.BoolVar(&o.approve, "approve", false, "approve every approval without asking")
+	f.StringVar(&o.data, "data", "", "keep the server's data in `DIR`; without it everything is forgotten")
+	f.StringVar(&o.config, "config", "", "YAML `FILE` with connections and other configuration of the server")
+	f.StringVar(&o.region, "region", "", "region of the pipeline (default: the one its artifact stores tell, else us-east-1)")
+	f.StringVar(&o.output, "output", "text", "text, or json: one event a line")
+	f.BoolVar(&o.verbose, "verbose", false, "show the server's own log on standard error")
+	return cmd
+}
+
+// runPipeline is the command: prepare, serve, execute, tell.
+func runPipeline(ctx context.Context, path string, o runOptions, stdin io.Reader, stdout, stderr io.Writer) error {
+	f, err := readDeclaration(path)
+	if err != nil {
+		return err
+	}
+	r, err := rewrite(f, o)
+	if err != nil {
+		return err
+	}
+	cfg, cleanUp, err := runConfig(f, o)
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	types, err := server.ActionTypes(server.LocalProviders()...)
+	if err != nil {
+		return err
+	}
+	if err := r.check(types, cfg.Region); err != nil {
+		return err
+	}
+	logger := slog.New(slog.DiscardHandler)
+	if o.verbose {
+		logger = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	s, err := server.Start(ctx, cfg, server.Options{Logger: logger, Providers: server.LocalProviders(), Version: version()})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		if err := s.Close(closing); err != nil {
+			fmt.Fprintln(stderr, "penstock: closing the server:", err)
+		}
+	}()
+	if err := makeBuckets(ctx, s, r.decl); err != nil {
+		return err
+	}
+	e := &follower{
+		client: newClient(s.Endpoint(), cfg.Region, s.Root()), rewritten: r, show: newShow(o.output, stdout, stderr),
+		approve: o.approve, prompt: terminal(stdin, stdout),
+	}
+	return e.execute(ctx)
+}
+
+// terminal returns where to ask people, nil if there is nobody to ask.
+func terminal(stdin io.Reader, stdout io.Writer) io.Reader {
+	in, ok := stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) || !isTerminal(stdout) {
+		return nil
+	}
+	return in
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// runConfig is the configuration of the embedded server.
+func runConfig(f declarationFile, o runOptions) (server.Config, func(), error) {
+	none := func(string) (string, bool) { return "", false }
+	cfg, err := loadConfig(o.config, nil, server.Config{}, none)
+	if err != nil {
+		return cfg, nil, err
+	}
+	cfg.Listen = "127.0.0.1:0"
+	cfg.Region = o.region
+	if cfg.Region == "" {
+		cfg.Region = regionOf(f)
+	}
+	// Builds of one's own may use one's own caches and proxies.
+	cfg.PassEnvironment = append(cfg.PassEnvironment, passedByRun...)
+	if o.data != "" {
+		cfg.Data = o.data
+		return cfg, func() {}, nil
+	}
+	cfg.Data, err = os.MkdirTemp("", "penstock-run-")
+	if err != nil {
+		return cfg, nil, fmt.Errorf("making a temporary data directory: %w", err)
+	}
+	return cfg, func() { os.RemoveAll(cfg.Data) }, nil
+}
+
+// passedByRun are the variables of the user's environment that builds see in
+// penstock run: where tools keep their caches and how they reach the network.
+var passedByRun = []string{
+	"GOPATH", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "GONOSUMDB", "GOPRIVATE",
+	"npm_config_cache", "npm_config_registry", "PIP_CACHE_DIR", "PIP_INDEX_URL", "CARGO_HOME", "RUSTUP_HOME", "JAVA_HOME",
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+	"SSL_CERT_FILE", "SSL_CERT_DIR", "LANG", "LC_ALL", "TZ",
+}
+
+// regionOf is the region a pipeline was written for, as far as it tells.
+func regionOf(f declarationFile) string {
+	regions := slices.Sorted(maps.Keys(f.decl.ArtifactStores))
+	if len(regions) == 0 || slices.Contains(regions, server.DefaultRegion) {
+		return server.DefaultRegion
+	}
+	return regions[0]
+}
+
+// makeBuckets makes the buckets that a pipeline names: in a run of one's own
+// there is nobody else to make them.
+func makeBuckets(ctx context.Context, s *server.Server, d declaration) error {
+	for _, name := range bucketsOf(d) {
+		if err := s.EnsureBucket(ctx, name); err != nil {
+			return refuse("bucket %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// absolute makes a folder named on the command line absolute.
+func absolute(dir string) (string, error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !info.IsDir() {
+		return "", errors.New(dir + " is no folder")
+	}
+	return path, nil
+}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// Config is everything a server can be told. The zero value of each field is a
+// good one. It is read from a YAML file; every scalar is also a flag of "penstock
+// serve" (dashes for capitals) and an environment variable (PENSTOCK_ and
+// underscores), in rising order of strength.
+type Config struct {
+	// Listen is the address to listen on, "127.0.0.1:8700" by default. An address
+	// that is not a loopback one needs AllowRemote.
+	Listen string `yaml:"listen"`
+	// AllowRemote permits an address that others can reach, without TLS.
+	AllowRemote bool `yaml:"allowRemote"`
+	// Data is the one directory of state, "penstock-data" by default.
+	Data string `yaml:"data"`
+	// Database is a postgres:// address; empty is SQLite in Data.
+	Database string `yaml:"database"`
+	// Account is the twelve-digit account that owns everything, "000000000000"
+	// by default.
+	Account string `yaml:"account"`
+	// Region is the home region, "us-east-1" by default. Requests name their own
+	// region in their signatures.
+	Region string `yaml:"region"`
+	// RootAccessKeyID and RootSecretAccessKey are the root key pair; without
+	// them one is made on the first start and kept in Data.
+	RootAccessKeyID     string `yaml:"rootAccessKeyId"`
+	RootSecretAccessKey string `yaml:"rootSecretAccessKey"`
+	// Connections map connection ARNs, or "*", to git hosts for
+	// CodeStarSourceConnection sources.
+	Connections map[string]Connection `yaml:"connections"`
+	// CodeCommit is the base under which CodeCommit repositories are: an https or
+	// ssh URL or a directory.
+	CodeCommit string `yaml:"codeCommit"`
+	// S3 sends S3 sources and deployments to an S3 elsewhere; empty is the S3 of
+	// this server.
+	S3 ExternalS3 `yaml:"s3"`
+	// PassEnvironment names variables of the server's environment that builds
+	// see. AWS and Penstock variables are never passed.
+	PassEnvironment []string `yaml:"passEnvironment"`
+	// LogLevel is debug, info, warn or error; info by default.
+	LogLevel string `yaml:"logLevel"`
+}
+
+// Connection is where the repositories of a connection are.
+type Connection struct {
+	// URL is the base: https, ssh, or a directory.
+	URL string `yaml:"url"`
+	// ProviderType is GitHub (the default), GitLab, Bitbucket and so on; it shows
+	// in variables and summaries.
+	ProviderType string `yaml:"providerType"`
+	// Username and Token are credentials for https.
+	Username string `yaml:"username"`
+	Token    string `yaml:"token"`
+	// SSHKeyFile is a private key for ssh.
+	SSHKeyFile string `yaml:"sshKeyFile"`
+}
+
+// ExternalS3 is an S3 endpoint elsewhere.
+type ExternalS3 struct {
+	Endpoint        string `yaml:"endpoint"`
+	Region          string `yaml:"region"`
+	PathStyle       bool   `yaml:"pathStyle"`
+	AccessKeyID     string `yaml:"accessKeyId"`
+	SecretAccessKey string `yaml:"secretAccessKey"`
+}
+
+// Defaults of Config.
+const (
+	DefaultListen  = "127.0.0.1:8700"
+	DefaultData    = "penstock-data"
+	DefaultAccount = "000000000000"
+	DefaultRegion  = "us-east-1"
+)
+
+var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+
+// withDefaults fills the empty fields.
+func (c Config) withDefaults() Config {
+	set := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	set(&c.Listen, DefaultListen)
+	set(&c.Data, DefaultData)
+	set(&c.Account, DefaultAccount)
+	set(&c.Region, DefaultRegion)
+	return c
+}
+
+// Check reports everything that is wrong with the configuration.
+func (c Config) Check() error {
+	c = c.withDefaults()
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !accountPattern.MatchString(c.Account) {
+		fail("account %q is not twelve digits", c.Account)
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		fail("listen %q is not host:port: %w", c.Listen, err)
+	} else if !loopback(host) && !c.AllowRemote {
+		fail("listen %q can be reached from elsewhere and there is no TLS: use a loopback address, or say allowRemote", c.Listen)
+	}
+	if (c.RootAccessKeyID == "") != (c.RootSecretAccessKey == "") {
+		fail("rootAccessKeyId and rootSecretAccessKey are given together or not at all")
+	}
+	if c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
+		fail("database %q is no postgres:// address", redactURL(c.Database))
+	}
+	for arn, conn := range c.Connections {
+		if conn.URL == "" {
+			fail("connection %q has no url", arn)
+		}
+	}
+	if _, err := parseLevel(c.LogLevel); err != nil {
+		fail("logLevel: %w", err)
+	}
+	return errors.Join(errs...)
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// redactURL hides what may be a password in an address.
+func redactURL(address string) string {
+	if scheme, rest, ok := strings.Cut(address, "://"); ok {
+		if _, host, found := strings.Cut(rest, "@"); found {
+			return scheme + "://…@" + host
+		}
+	}
+	return address
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/penstock-cd/penstock/internal/iam"
+	"github.com/penstock-cd/penstock/internal/s3"
+	"github.com/penstock-cd/penstock/internal/sigv4"
+)
+
+// Environment is what a client on the same machine needs to talk to a server.
+type Environment struct {
+	Endpoint    string
+	Region      string
+	Account     string
+	Credentials sigv4.Credentials
+}
+
+// endpointFile says where the server of a data directory listens, or last did.
+const endpointFile = "endpoint.json"
+
+type endpointRecord struct {
+	Endpoint string `json:"endpoint"`
+	Region   string `json:"region"`
+	Account  string `json:"account"`
+}
+
+// writeEndpoint tells clients on this machine where the server listens. It is
+// made anew at every start, so it need not survive a crash of the machine.
+func (s *Server) writeEndpoint() error {
+	text, err := json.Marshal(endpointRecord{Endpoint: s.Endpoint(), Region: s.cfg.Region, Account: s.cfg.Account})
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(s.cfg.Data, endpointFile)
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return fmt.Errorf("writing the endpoint: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("writing the endpoint: %w", err)
+	}
+	return nil
+}
+
+// ReadEnvironment reads the environment of the server that serves, or last
+// served, from a data directory. The error wraps fs.ErrNotExist if none did.
+func ReadEnvironment(data string) (Environment, error) {
+	text, err := os.ReadFile(filepath.Join(data, endpointFile))
+	if err != nil {
+		return Environment{}, fmt.Errorf("reading the endpoint of the server: %w", err)
+	}
+	var r endpointRecord
+	if err := json.Unmarshal(text, &r); err != nil {
+		return Environment{}, fmt.Errorf("reading the endpoint of the server in %s: %w", data, err)
+	}
+	env := Environment{Endpoint: r.Endpoint, Region: r.Region, Account: r.Account}
+	key, secret := os.Getenv("PENSTOCK_ROOT_ACCESS_KEY_ID"), os.Getenv("PENSTOCK_ROOT_SECRET_ACCESS_KEY")
+	if key != "" && secret != "" {
+		env.Credentials = sigv4.Credentials{AccessKeyID: key, SecretAccessKey: secret}
+		return env, nil
+	}
+	keys, err := iam.Open(iam.Config{Dir: data, Account: r.Account})
+	if err != nil {
+		return Environment{}, fmt.Errorf("reading the root key: %w", err)
+	}
+	env.Credentials = keys.Root()
+	return env, nil
+}
+
+// EnsureBucket makes a bucket with versions, for programs that embed the server.
+func (s *Server) EnsureBucket(ctx context.Context, name string) error {
+	err := s.buckets.CreateBucket(ctx, s.owner(), name)
+	if errors.Is(err, s3.ErrBucketOwned) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.buckets.PutBucketVersioning(ctx, name, s3.VersioningEnabled)
+}

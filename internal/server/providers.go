@@ -1,0 +1,127 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/penstock-cd/penstock/internal/git"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/provider/build"
+	"github.com/penstock-cd/penstock/internal/provider/deploy"
+	"github.com/penstock-cd/penstock/internal/provider/source"
+	"github.com/penstock-cd/penstock/internal/sandbox"
+)
+
+// LocalProviders are those that a run of one's own adds: working copies as
+// sources, and folders in the place of actions that are left out. They read any
+// folder that a pipeline names, so no server of several people has them.
+func LocalProviders() []provider.Provider {
+	return append([]provider.Provider{source.WorkingCopy{}}, source.NotRunProviders()...)
+}
+
+// ActionTypes knows every action type, and which of them a server can run, for
+// programs that only ask.
+func ActionTypes(more ...provider.Provider) (pipeline.ActionTypes, error) {
+	cache, err := git.Open("")
+	if err != nil {
+		return nil, err
+	}
+	return catalogueOf(cache, Config{}, nil, more)
+}
+
+// catalogue makes the providers: the one explicit list.
+func (s *Server) catalogue(ctx context.Context) (*provider.Catalogue, error) {
+	cache, err := git.Open(filepath.Join(s.cfg.Data, "git"))
+	if err != nil {
+		return nil, fmt.Errorf("opening the git mirrors: %w", err)
+	}
+	objects, err := s.objects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return catalogueOf(cache, s.cfg, objects, s.opts.Providers)
+}
+
+func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more []provider.Provider) (*provider.Catalogue, error) {
+	builds := build.Config{
+		Sandbox: sandbox.NewProcess(),
+		PassEnv: cfg.PassEnvironment,
+		Clone: func(ctx context.Context, cloneURL, commit, dir string) error {
+			remote, err := cfg.remoteOf(cloneURL)
+			if err != nil {
+				return err
+			}
+			return cache.Clone(ctx, remote, commit, dir)
+		},
+	}
+	codeBuild, err := build.NewCodeBuild(builds, pipeline.CategoryBuild)
+	if err != nil {
+		return nil, err
+	}
+	codeBuildTest, err := build.NewCodeBuild(builds, pipeline.CategoryTest)
+	if err != nil {
+		return nil, err
+	}
+	commands, err := build.NewCommands(builds)
+	if err != nil {
+		return nil, err
+	}
+	providers := []provider.Provider{
+		source.NewCodeStarSourceConnection(cache, cfg.connections()),
+		source.NewCodeCommit(cache, git.Remote{URL: cfg.CodeCommit}),
+		source.NewS3(objects),
+		codeBuild,
+		codeBuildTest,
+		commands,
+		deploy.NewS3(objects),
+	}
+	return provider.NewCatalogue(slices.Concat(providers, more)...)
+}
+
+// objects is where S3 actions read and write.
+func (s *Server) objects(ctx context.Context) (provider.ObjectsFor, error) {
+	var objects provider.Objects = source.Embedded{Store: s.buckets}
+	if s.cfg.S3.Endpoint != "" {
+		external, err := provider.NewExternalS3(ctx, provider.ExternalS3Config{
+			Endpoint: s.cfg.S3.Endpoint, Region: s.cfg.S3.Region, PathStyle: s.cfg.S3.PathStyle,
+			AccessKeyID: s.cfg.S3.AccessKeyID, SecretAccessKey: s.cfg.S3.SecretAccessKey,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("preparing the S3 at %s: %w", s.cfg.S3.Endpoint, err)
+		}
+		objects = external
+	}
+	return func(provider.Attempt) (provider.Objects, error) { return objects, nil }, nil
+}
+
+func (c Config) connections() map[string]source.Connection {
+	connections := map[string]source.Connection{}
+	for arn, conn := range c.Connections {
+		connections[arn] = source.Connection{
+			BaseURL: conn.URL, ProviderType: conn.ProviderType, Username: conn.Username, Token: conn.Token, SSHKeyFile: conn.SSHKeyFile,
+		}
+	}
+	return connections
+}
+
+// remoteOf finds the configured remote that a clone URL belongs to, with its
+// credentials. A URL that is below none of them is refused: it came out of an
+// artifact, which anybody may have written.
+func (c Config) remoteOf(cloneURL string) (git.Remote, error) {
+	bases := []git.Remote{{URL: c.CodeCommit}}
+	for _, conn := range c.connections() {
+		bases = append(bases, conn.Remote())
+	}
+	for _, base := range bases {
+		id, below := strings.CutPrefix(strings.TrimPrefix(cloneURL, "file://"), strings.TrimSuffix(strings.TrimPrefix(base.URL, "file://"), "/")+"/")
+		if base.URL == "" || !below {
+			continue
+		}
+		return base.Repository(strings.TrimSuffix(id, ".git"))
+	}
+	return git.Remote{}, fmt.Errorf("clone URL %q is below no configured connection", cloneURL)
+}

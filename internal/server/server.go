@@ -1,0 +1,222 @@
+// Package server turns a Config into a running server: it opens the database,
+// makes the packages of all floors and wires them, listens on one port, and
+// shuts down in order. The main program and the tests start servers the same
+// way.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/api"
+	cpwire "github.com/penstock-cd/penstock/internal/api/codepipeline"
+	pswire "github.com/penstock-cd/penstock/internal/api/penstock"
+	"github.com/penstock-cd/penstock/internal/awsjson"
+	"github.com/penstock-cd/penstock/internal/blob"
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/dispatch"
+	"github.com/penstock-cd/penstock/internal/iam"
+	"github.com/penstock-cd/penstock/internal/logs"
+	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/s3"
+	"github.com/penstock-cd/penstock/internal/service/codepipeline"
+	"github.com/penstock-cd/penstock/internal/service/penstock"
+	"github.com/penstock-cd/penstock/internal/sigv4"
+)
+
+// Options are what a program gives a server beside its configuration.
+type Options struct {
+	// Logger receives what the server has to say; nil discards it.
+	Logger *slog.Logger
+	// Providers are further action providers, as tests and "penstock run" have
+	// them.
+	Providers []provider.Provider
+	// Version is the version of the program.
+	Version string
+	// Services are further services on the port.
+	Services []api.Service
+}
+
+// Server is a running server. Start makes one; Close ends it.
+type Server struct {
+	cfg      Config
+	opts     Options
+	log      *slog.Logger
+	db       *db.DB
+	iam      *iam.Service
+	buckets  *s3.Store
+	logs     *logs.Store
+	dispatch *dispatch.Dispatcher
+	listener net.Listener
+	http     *http.Server
+	served   chan error
+	// stop ends the server's own loops, which ended tells.
+	stop  context.CancelFunc
+	ended sync.WaitGroup
+}
+
+// node is the name of this process's node. The data directory belongs to one
+// process, so its name need not say more.
+const node = "main"
+
+// Start opens everything and listens. The server runs until Close.
+func Start(ctx context.Context, cfg Config, opts Options) (*Server, error) {
+	if err := cfg.Check(); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	s := &Server{cfg: cfg.withDefaults(), opts: opts, log: opts.Logger, served: make(chan error, 1)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.start(ctx); err != nil {
+		s.Close(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	if err := s.openDatabase(ctx); err != nil {
+		return err
+	}
+	var err error
+	s.iam, err = iam.Open(iam.Config{
+		Dir: s.cfg.Data, Account: s.cfg.Account,
+		RootAccessKeyID: s.cfg.RootAccessKeyID, RootSecretAccessKey: s.cfg.RootSecretAccessKey,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the root key: %w", err)
+	}
+	blobs, err := blob.OpenDir(filepath.Join(s.cfg.Data, "blobs"))
+	if err != nil {
+		return fmt.Errorf("opening the blobs: %w", err)
+	}
+	s.buckets = s3.New(s.db, blobs, s.log)
+	s.logs = logs.New(s.db, blobs, filepath.Join(s.cfg.Data, "logs"), node, s.log)
+	if err := s.logs.Recover(ctx); err != nil {
+		return fmt.Errorf("recovering logs: %w", err)
+	}
+	catalogue, err := s.catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.startDispatch(ctx, catalogue); err != nil {
+		return err
+	}
+	return s.listen(catalogue)
+}
+
+func (s *Server) openDatabase(ctx context.Context) error {
+	url := s.cfg.Database
+	if url == "" {
+		url = "sqlite:" + s.cfg.Data
+	}
+	var err error
+	if s.db, err = db.Open(ctx, db.Config{URL: url, Logger: s.log}); err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	if err := s.db.Migrate(ctx, s3.Schema(), logs.Schema(), dispatch.Schema()); err != nil {
+		return fmt.Errorf("migrating the database: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogue) error {
+	workspaces := filepath.Join(s.cfg.Data, "workspaces")
+	// What is in it belongs to attempts of a process that is gone.
+	if err := os.RemoveAll(workspaces); err != nil {
+		return fmt.Errorf("clearing old workspaces: %w", err)
+	}
+	s.dispatch = dispatch.New(dispatch.Config{
+		DB: s.db, Catalogue: catalogue, Node: node, Workspaces: workspaces, Exclusive: s.cfg.Database == "",
+		Artifacts: artifacts{store: s.buckets, owner: s.owner()}, Logger: s.log,
+		OpenLog: func(ctx context.Context, stream string, secrets []string) (dispatch.Log, error) {
+			return s.logs.Writer(ctx, stream, secrets)
+		},
+	})
+	if err := s.dispatch.Run(ctx); err != nil {
+		return fmt.Errorf("starting the dispatcher: %w", err)
+	}
+	return nil
+}
+
+// listen opens the port and serves it.
+func (s *Server) listen(catalogue *provider.Catalogue) error {
+	listener, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", s.cfg.Listen, err)
+	}
+	s.listener = listener
+	services := append([]api.Service{
+		cpwire.Describe(codepipeline.New(s.dispatch, catalogue, s.iam)),
+		pswire.Describe(penstock.New(s.dispatch, s.logs, s.iam, s.info)),
+	}, s.opts.Services...)
+	s.http = &http.Server{
+		Handler:           s.routes(awsjson.NewHandler(s.iam, s.log, services...)),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	go func() { s.served <- s.http.Serve(listener) }()
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.ended.Go(func() { s.maintain(ctx) })
+	return s.writeEndpoint()
+}
+
+func (s *Server) owner() s3.Owner { return s3.Owner{Account: s.cfg.Account, Region: s.cfg.Region} }
+
+func (s *Server) info() penstock.Info {
+	return penstock.Info{Version: s.opts.Version, Account: s.cfg.Account, Region: s.cfg.Region, Endpoint: s.Endpoint()}
+}
+
+// Endpoint is the base URL of the server, with an address by number, for which
+// every SDK uses path style.
+func (s *Server) Endpoint() string { return "http://" + s.listener.Addr().String() }
+
+// Region is the home region.
+func (s *Server) Region() string { return s.cfg.Region }
+
+// Root is the root key pair.
+func (s *Server) Root() sigv4.Credentials { return s.iam.Root() }
+
+// Buckets is the server's own S3, for programs that embed the server.
+func (s *Server) Buckets() *s3.Store { return s.buckets }
+
+// Done receives the error that ended serving, if anything but Close did.
+func (s *Server) Done() <-chan error { return s.served }
+
+// Close stops listening, waits for requests until ctx ends, stops what runs and
+// closes the database. It is safe to call more than once.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	if s.http != nil {
+		if err := s.http.Shutdown(ctx); err != nil {
+			errs = append(errs, s.http.Close())
+		}
+	}
+	if s.stop != nil {
+		s.stop()
+		s.ended.Wait()
+	}
+	if s.dispatch != nil {
+		s.dispatch.Close()
+	}
+	if s.db != nil {
+		if err := s.db.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("closing the database: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
