@@ -109,15 +109,15 @@ func TestNotRun(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(dir, ".git"), 0o755))
 	must(t, os.WriteFile(filepath.Join(dir, ".git", "config"), nil, 0o644))
 	must(t, os.WriteFile(filepath.Join(dir, "app"), []byte("x"), 0o755))
-	start := func(text string) (provider.Report, error, *artifacts) {
+	start := func(text string) (*artifacts, provider.Report, error) {
 		store := &artifacts{}
 		a := attempt(t, store, map[string]string{"Artifacts": text})
 		r, err := NotRunProviders()[1].Start(t.Context(), a)
-		return r, err, store
+		return store, r, err
 	}
 	text, err := json.Marshal(map[string]string{"Code": dir, "Other": "/none"})
 	must(t, err)
-	got, err, store := start(string(text))
+	store, got, err := start(string(text))
 	must(t, err)
 	if d := cmp.Diff(provider.Report{Status: provider.Succeeded, Percent: 100, Summary: "not run", Produced: []string{"Code"}}, got); d != "" {
 		t.Error(d)
@@ -125,11 +125,11 @@ func TestNotRun(t *testing.T) {
 	if d := cmp.Diff(map[string]string{"app": "-rwxr-xr-x x"}, zipped(t, store.kept[outputKey])); d != "" {
 		t.Error(d)
 	}
-	if got, err, store := start(""); err != nil || len(got.Produced) > 0 || len(store.kept) > 0 {
+	if store, got, err := start(""); err != nil || len(got.Produced) > 0 || len(store.kept) > 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for _, bad := range []string{"{", `{"Code": 1}`, `{"Code": "relative"}`, `{"Code": "/no/such/folder"}`} {
-		got, err, _ := start(bad)
+		_, got, err := start(bad)
 		wantFailure(t, got, err, "ConfigurationError", "")
 	}
 }
