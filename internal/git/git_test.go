@@ -533,3 +533,72 @@ func TestMask(t *testing.T) {
 		t.Errorf("tail = %q", got)
 	}
 }
+
+// A fetch that is cut off ends at once, with every process of it, and the next
+// one is whole.
+func TestFetchCutOff(t *testing.T) {
+	t.Parallel()
+	base := t.TempDir()
+	r := newRepo(t, filepath.Join(base, "repo"))
+	r.commit("first")
+	backend := hostRepo(t, base, "", "")
+	reached, goOn := make(chan struct{}, 10), make(chan struct{})
+	hang := make(chan bool, 10)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		select {
+		case <-hang:
+			reached <- struct{}{}
+			<-goOn
+		default:
+		}
+		backend.Config.Handler.ServeHTTP(w, q)
+	}))
+	defer front.Close()
+	c, remote := openCache(t), Remote{URL: front.URL + "/repo/.git"}
+	c.AllowLoopbackHTTP()
+	_, err := c.Resolve(t.Context(), remote, "main")
+	must(t, err)
+	second := r.commit("second")
+
+	hang <- true
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := c.Resolve(ctx, remote, "main")
+		done <- err
+	}()
+	<-reached
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Resolve = %v", err)
+	}
+	if !exists(filepath.Join(c.dir, remote.key(), "busy")) {
+		t.Error("no mark of the fetch that was cut off")
+	}
+	// A process that lived on would hold the lock, and this would wait for it.
+	if got, err := c.Resolve(t.Context(), remote, "main"); err != nil || got.ID != second {
+		t.Errorf("%v, %v", got.ID, err)
+	}
+	close(goOn)
+}
+
+func BenchmarkResolveLocal(b *testing.B) {
+	dir := b.TempDir()
+	for _, args := range [][]string{
+		{"init", "-q", "-b", "main", dir},
+		{"-C", dir, "-c", "user.name=a", "-c", "user.email=b", "commit", "-q", "--allow-empty", "-m", "x"},
+	} {
+		if out, err := exec.CommandContext(b.Context(), "git", args...).CombinedOutput(); err != nil {
+			b.Fatalf("%v %s", err, out)
+		}
+	}
+	c, err := Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := c.Resolve(b.Context(), Remote{URL: dir}, "main"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
