@@ -36,7 +36,7 @@ func (p *CodeCommit) Start(ctx context.Context, a provider.Attempt) (provider.Re
 	repository, branch := a.Configuration["RepositoryName"], a.Configuration["BranchName"]
 	if p.base.URL == "" {
 		return provider.Failure(provider.CodeConfigurationError, fmt.Sprintf(
-			"The AWS CodeCommit repository %s cannot be fetched: this server has no place for CodeCommit repositories. Set codecommit.baseUrl in the configuration to a git URL or a local folder.", repository)), nil
+			"The AWS CodeCommit repository %s cannot be fetched: this server has no place for CodeCommit repositories. Set codeCommit in the configuration to a git URL or a local folder that they are below.", repository)), nil
 	}
 	g := &gitFetch{cache: p.cache, pause: p.pause, repository: repository, branch: branch, format: a.Configuration["OutputArtifactFormat"]}
 	g.explain = func(err error) string {

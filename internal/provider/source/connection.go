@@ -101,7 +101,7 @@ func (p *CodeStarSourceConnection) Start(ctx context.Context, a provider.Attempt
 	connection, ok := p.find(arn)
 	if !ok {
 		return provider.Failure(provider.CodeConfigurationError, fmt.Sprintf(
-			"The connection %s is not known to this server. Map it to the place of its repositories in the configuration: an entry under connections named by the ARN, by its last part %q, or by \"*\" for every connection, with a baseUrl such as https://github.com or a local folder.",
+			"The connection %s is not known to this server. Map it to the place of its repositories in the configuration: an entry under connections named by the ARN, by its last part %q, or by \"*\" for every connection, with a url such as https://github.com or a local folder.",
 			arn, lastPart(arn))), nil
 	}
 	g := &gitFetch{cache: p.cache, pause: p.pause, repository: repository, branch: branch, format: a.Configuration["OutputArtifactFormat"]}
