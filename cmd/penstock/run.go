@@ -142,8 +142,7 @@ func isTerminal(w io.Writer) bool {
 
 // runConfig is the configuration of the embedded server.
 func runConfig(f declarationFile, o runOptions) (server.Config, func(), error) {
-	none := func(string) (string, bool) { return "", false }
-	cfg, err := loadConfig(o.config, nil, server.Config{}, none)
+	cfg, err := readConfig(o.config)
 	if err != nil {
 		return cfg, nil, err
 	}
@@ -153,6 +152,7 @@ func runConfig(f declarationFile, o runOptions) (server.Config, func(), error) {
 		cfg.Region = regionOf(f)
 	}
 	// Builds of one's own may use one's own caches and proxies.
+	shareCaches()
 	cfg.PassEnvironment = append(cfg.PassEnvironment, passedByRun...)
 	if o.data != "" {
 		cfg.Data = o.data

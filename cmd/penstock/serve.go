@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -66,19 +67,30 @@ func serve(ctx context.Context, cfg server.Config, stderr io.Writer) error {
 	return s.Close(closing)
 }
 
+// readConfig reads a configuration file; unknown keys are errors. Without a file
+// the configuration is empty.
+func readConfig(file string) (server.Config, error) {
+	var cfg server.Config
+	if file == "" {
+		return cfg, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return cfg, refuse("reading the configuration: %w", err)
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+		return cfg, refuse("configuration %s: %w", file, err)
+	}
+	return cfg, nil
+}
+
 // loadConfig merges the file, the environment and the flags, in rising order.
 func loadConfig(file string, set *pflag.FlagSet, flags server.Config, lookup func(string) (string, bool)) (server.Config, error) {
-	var cfg server.Config
-	if file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return cfg, refuse("reading the configuration: %w", err)
-		}
-		decoder := yaml.NewDecoder(bytes.NewReader(text))
-		decoder.KnownFields(true)
-		if err := decoder.Decode(&cfg); err != nil && err != io.EOF {
-			return cfg, refuse("configuration %s: %w", file, err)
-		}
+	cfg, err := readConfig(file)
+	if err != nil {
+		return cfg, err
 	}
 	for _, option := range server.Scalars() {
 		if value, ok := lookup(option.Env); ok {

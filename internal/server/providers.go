@@ -84,18 +84,17 @@ func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more
 
 // objects is where S3 actions read and write.
 func (s *Server) objects(ctx context.Context) (provider.ObjectsFor, error) {
-	var objects provider.Objects = source.Embedded{Store: s.buckets}
-	if s.cfg.S3.Endpoint != "" {
-		external, err := provider.NewExternalS3(ctx, provider.ExternalS3Config{
-			Endpoint: s.cfg.S3.Endpoint, Region: s.cfg.S3.Region, PathStyle: s.cfg.S3.PathStyle,
-			AccessKeyID: s.cfg.S3.AccessKeyID, SecretAccessKey: s.cfg.S3.SecretAccessKey,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("preparing the S3 at %s: %w", s.cfg.S3.Endpoint, err)
-		}
-		objects = external
+	if s.cfg.S3.Endpoint == "" {
+		return source.Embedded(s.buckets), nil
 	}
-	return func(provider.Attempt) (provider.Objects, error) { return objects, nil }, nil
+	external, err := provider.NewExternalS3(ctx, provider.ExternalS3Config{
+		Endpoint: s.cfg.S3.Endpoint, Region: s.cfg.S3.Region, PathStyle: s.cfg.S3.PathStyle,
+		AccessKeyID: s.cfg.S3.AccessKeyID, SecretAccessKey: s.cfg.S3.SecretAccessKey,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the S3 at %s: %w", s.cfg.S3.Endpoint, err)
+	}
+	return func(provider.Attempt) (provider.Objects, error) { return external, nil }, nil
 }
 
 func (c Config) connections() map[string]source.Connection {
