@@ -238,6 +238,9 @@ func (j *job) attempt(d *Dispatcher, x effect) provider.Attempt {
 				artifact.Revision = known.Revision
 			}
 		}
+		for _, r := range j.execution.Revisions {
+			artifact.FromSource = artifact.FromSource || r.Artifact == in.Name
+		}
 		a.Inputs = append(a.Inputs, artifact)
 	}
 	for i, out := range j.action.Allotted {

@@ -87,6 +87,10 @@ type InputArtifact struct {
 	Location pipeline.ArtifactLocation
 	// Revision is the source revision behind the artifact, empty if unknown.
 	Revision string
+	// FromSource is set when a source action produced the artifact. Only such an
+	// artifact may point at a repository to clone: any other was written by a
+	// build, which must not reach what the server's credentials reach.
+	FromSource bool
 }
 
 // OutputArtifact is an artifact to produce at a location that was assigned

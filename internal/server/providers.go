@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/penstock-cd/penstock/internal/git"
 	"github.com/penstock-cd/penstock/internal/pipeline"
@@ -47,13 +46,20 @@ func (s *Server) catalogue(ctx context.Context) (*provider.Catalogue, error) {
 }
 
 func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more []provider.Provider) (*provider.Catalogue, error) {
+	connections := source.NewCodeStarSourceConnection(cache, cfg.connections())
+	codeCommit := source.NewCodeCommit(cache, git.Remote{URL: cfg.CodeCommit})
 	builds := build.Config{
 		Sandbox: sandbox.NewProcess(),
 		PassEnv: cfg.PassEnvironment,
+		// A clone URL comes out of an artifact: only what is below a configured
+		// base is cloned, with that base's credentials.
 		Clone: func(ctx context.Context, cloneURL, commit, dir string) error {
-			remote, err := cfg.remoteOf(cloneURL)
-			if err != nil {
-				return err
+			remote, ok := connections.Remote(cloneURL)
+			if !ok {
+				remote, ok = codeCommit.Remote(cloneURL)
+			}
+			if !ok {
+				return fmt.Errorf("clone URL %q is below no configured connection", cloneURL)
 			}
 			return cache.Clone(ctx, remote, commit, dir)
 		},
@@ -71,8 +77,8 @@ func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more
 		return nil, err
 	}
 	providers := []provider.Provider{
-		source.NewCodeStarSourceConnection(cache, cfg.connections()),
-		source.NewCodeCommit(cache, git.Remote{URL: cfg.CodeCommit}),
+		connections,
+		codeCommit,
 		source.NewS3(objects),
 		codeBuild,
 		codeBuildTest,
@@ -105,22 +111,4 @@ func (c Config) connections() map[string]source.Connection {
 		}
 	}
 	return connections
-}
-
-// remoteOf finds the configured remote that a clone URL belongs to, with its
-// credentials. A URL that is below none of them is refused: it came out of an
-// artifact, which anybody may have written.
-func (c Config) remoteOf(cloneURL string) (git.Remote, error) {
-	bases := []git.Remote{{URL: c.CodeCommit}}
-	for _, conn := range c.connections() {
-		bases = append(bases, conn.Remote())
-	}
-	for _, base := range bases {
-		id, below := strings.CutPrefix(strings.TrimPrefix(cloneURL, "file://"), strings.TrimSuffix(strings.TrimPrefix(base.URL, "file://"), "/")+"/")
-		if base.URL == "" || !below {
-			continue
-		}
-		return base.Repository(strings.TrimSuffix(id, ".git"))
-	}
-	return git.Remote{}, fmt.Errorf("clone URL %q is below no configured connection", cloneURL)
 }
