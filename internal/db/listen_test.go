@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -167,26 +168,33 @@ func TestNotifyIsCoalesced(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "listen penstock"); err != nil {
 		t.Fatal(err)
 	}
+	notify := func(topic string) {
+		t.Helper()
+		if err := d.Write(t.Context(), func(tx *db.Tx) error { tx.Notify(topic); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await := func(topic string) (count int) {
+		t.Helper()
+		for {
+			n, err := conn.WaitForNotification(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			count++
+			if strings.HasSuffix(n.Payload, " "+topic) {
+				return count
+			}
+		}
+	}
+	notify("begin")
+	await("begin") // the sending connection is there
 	begin := time.Now()
-	for range 100 {
-		if err := d.Write(t.Context(), func(tx *db.Tx) error { tx.Notify("busy"); return nil }); err != nil {
-			t.Fatal(err)
-		}
+	for range 300 {
+		notify("busy")
 	}
-	if err := d.Write(t.Context(), func(tx *db.Tx) error { tx.Notify("end"); return nil }); err != nil {
-		t.Fatal(err)
-	}
-	count := 0
-	for {
-		n, err := conn.WaitForNotification(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		count++
-		if topic := n.Payload[len(n.Payload)-3:]; topic == "end" {
-			break
-		}
-	}
+	notify("end")
+	count := await("end")
 	if most := int(time.Since(begin)/(5*time.Millisecond)) + 3; count > most || count < 2 {
 		t.Errorf("%d notifications in %v, want 2 to %d", count, time.Since(begin), most)
 	}

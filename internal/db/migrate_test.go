@@ -100,6 +100,38 @@ func TestMigrateTogether(t *testing.T) {
 	}
 }
 
+// A node that migrates keeps the others waiting.
+func TestMigrateWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	url := dbtest.PostgresURL(t)
+	d := dbtest.Open(t, url, nil)
+	other := connect(t, url)
+	const lock = 0x70656e73746f636b
+	if _, err := other.Exec(t.Context(), "select pg_advisory_lock($1)", int64(lock)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- d.Migrate(t.Context(), itemSchema()) }()
+	for waiting := false; !waiting; {
+		select {
+		case err := <-done:
+			t.Fatalf("migrated (%v) while another node held the lock", err)
+		default:
+		}
+		const query = "select exists (select 1 from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()))"
+		if err := other.QueryRow(t.Context(), query).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := other.Exec(t.Context(), "select pg_advisory_unlock($1)", int64(lock)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	wantIDs(t, d)
+}
+
 // Migrating while others write: the writers wait.
 func TestMigrateWhileWriting(t *testing.T) {
 	t.Parallel()
