@@ -116,6 +116,8 @@ func bindConfig(set *pflag.FlagSet, cfg *server.Config) {
 			set.StringVar(p, option.Flag, "", option.Help)
 		case *bool:
 			set.BoolVar(p, option.Flag, false, option.Help)
+		case *int:
+			set.IntVar(p, option.Flag, 0, option.Help)
 		default:
 			panic(fmt.Sprintf("option %s has type %T", option.Flag, p))
 		}

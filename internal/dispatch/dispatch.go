@@ -54,18 +54,18 @@ type Dispatcher struct {
 	Config
 	node string
 
-	mu        sync.Mutex
-	lines     map[string]*line
-	ids       map[Key]string
-	idGen     uint64 // raised whenever ids forgets something
-	plans     map[planKey]*pipeline.Plan
-	attempts  map[string]context.CancelCauseFunc
-	wake      chan struct{}
-	stopped   bool
-	ctx       context.Context
-	cancel    context.CancelFunc
-	running   sync.WaitGroup
-	loopEnded chan struct{}
+	mu       sync.Mutex
+	lines    map[string]*line
+	ids      map[Key]string
+	idGen    uint64 // raised whenever ids forgets something
+	plans    map[planKey]*pipeline.Plan
+	attempts map[string]context.CancelCauseFunc
+	wake     chan struct{}
+	stopped  bool
+	leased   bool // the node's row was there when it was last renewed
+	ctx      context.Context
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
 }
 
 // Key names a pipeline as its users do.
@@ -93,16 +93,15 @@ func New(cfg Config) *Dispatcher {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Dispatcher{
-		Config:    cfg,
-		node:      cfg.Node + "/" + rand.Text(),
-		lines:     map[string]*line{},
-		ids:       map[Key]string{},
-		plans:     map[planKey]*pipeline.Plan{},
-		attempts:  map[string]context.CancelCauseFunc{},
-		wake:      make(chan struct{}, 1),
-		ctx:       ctx,
-		cancel:    cancel,
-		loopEnded: make(chan struct{}),
+		Config:   cfg,
+		node:     cfg.Node + "/" + rand.Text(),
+		lines:    map[string]*line{},
+		ids:      map[Key]string{},
+		plans:    map[planKey]*pipeline.Plan{},
+		attempts: map[string]context.CancelCauseFunc{},
+		wake:     make(chan struct{}, 1),
+		ctx:      ctx,
+		cancel:   cancel,
 	}
 }
 
@@ -112,7 +111,7 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.takeOver(ctx); err != nil {
 		return fmt.Errorf("taking over effects: %w", err)
 	}
-	go d.loop()
+	d.running.Go(d.loop)
 	return nil
 }
 

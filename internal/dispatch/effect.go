@@ -38,7 +38,6 @@ type effect struct {
 func (d *Dispatcher) loop() {
 	wake, stop := d.DB.Listen(topicEffects)
 	defer stop()
-	defer close(d.loopEnded)
 	renewed := d.Now()
 	for {
 		wait, err := d.claimDue(d.ctx)
@@ -138,8 +137,11 @@ func (d *Dispatcher) takeOver(ctx context.Context) error {
 	})
 }
 
-// renew shows that the node lives, and frees what dead ones had claimed.
+// renew shows that the node lives, and frees what dead ones had claimed. A node
+// that finds itself declared dead drops what it was doing: others have taken it
+// over.
 func (d *Dispatcher) renew(ctx context.Context) error {
+	renewed := int64(0)
 	err := d.DB.Write(ctx, func(tx *db.Tx) error {
 		now, err := tx.Now()
 		if err != nil {
@@ -148,13 +150,30 @@ func (d *Dispatcher) renew(ctx context.Context) error {
 		if _, err := tx.Exec(sqlPruneTokens, d.nowMillis()-tokenLife); err != nil {
 			return err
 		}
-		_, err = tx.Exec(sqlRenewNode, d.node, now+d.Lease.Milliseconds())
+		expires := now + d.Lease.Milliseconds()
+		if renewed, err = tx.Exec(sqlRenewNode, d.node, expires); err != nil || renewed > 0 {
+			return err
+		}
+		_, err = tx.Exec(sqlInsertNode, d.node, expires)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("renewing the lease of node %s: %w", d.node, err)
 	}
+	if d.leased && renewed == 0 {
+		d.Logger.Error("this node was taken for dead: dropping what it ran", "node", d.node)
+		d.dropAttempts()
+	}
+	d.leased = true
 	return d.releaseExpired(ctx)
+}
+
+func (d *Dispatcher) dropAttempts() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, cancel := range d.attempts {
+		cancel(errVoid)
+	}
 }
 
 func (d *Dispatcher) releaseExpired(ctx context.Context) error {

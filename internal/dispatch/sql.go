@@ -50,8 +50,8 @@ const (
 	sqlSelectTags = `select key, value from pipeline_tags where pipeline_id = $1 order by key`
 
 	sqlUpsertExecution = `
-		insert into pipeline_executions (id, pipeline_id, seq, live, first_change, last_change, state)
-		values ($1, $2, $3, $4, $5, $5, $6)
+		insert into pipeline_executions (id, pipeline_id, seq, live, start_time, first_change, last_change, state)
+		values ($1, $2, $3, $4, $7, $5, $5, $6)
 		on conflict (id) do update set live = excluded.live, last_change = excluded.last_change, state = excluded.state`
 	sqlSelectExecution = `
 		select pipeline_id, first_change, last_change, state from pipeline_executions where id = $1`
@@ -107,12 +107,20 @@ const (
 		insert into start_tokens (pipeline_id, token, execution_id, at) values ($1, $2, $3, $4)
 		on conflict (pipeline_id, token) do update set execution_id = excluded.execution_id, at = excluded.at
 		where start_tokens.at < $5`
+	sqlOldExecutions = `
+		select id, pipeline_id, start_time from pipeline_executions
+		where live = 0 and start_time >= $1 and start_time < $2 order by start_time limit $3`
+	sqlActionIDs       = `select id from action_executions where execution_id = $1`
+	sqlDeleteActions   = `delete from action_executions where execution_id = $1`
+	sqlDeleteExecution = `delete from pipeline_executions where id = $1`
+	sqlNamedByState    = `select state from pipelines where id = $1 and deleted = 0`
+	sqlOldChanges      = `
+		delete from changes where event_id in (select event_id from changes where at < $1 order by at limit $2)`
 	sqlSelectToken = `select execution_id from start_tokens where pipeline_id = $1 and token = $2`
 	sqlPruneTokens = `delete from start_tokens where at < $1`
 
-	sqlRenewNode = `
-		insert into nodes (id, expires) values ($1, $2)
-		on conflict (id) do update set expires = excluded.expires`
+	sqlRenewNode    = `update nodes set expires = $2 where id = $1`
+	sqlInsertNode   = `insert into nodes (id, expires) values ($1, $2)`
 	sqlExpiredNodes = `select id from nodes where expires < $1`
 	sqlAllNodes     = `select id from nodes`
 	sqlDeleteNode   = `delete from nodes where id = $1`

@@ -45,6 +45,9 @@ type Config struct {
 	// PassEnvironment names variables of the server's environment that builds
 	// see. AWS and Penstock variables are never passed.
 	PassEnvironment []string `yaml:"passEnvironment"`
+	// HistoryDays is how long executions, their actions and logs are kept after
+	// they started; 0 is 365 days.
+	HistoryDays int `yaml:"historyDays"`
 	// LogLevel is debug, info, warn or error; info by default.
 	LogLevel string `yaml:"logLevel"`
 }
@@ -93,6 +96,9 @@ func (c Config) withDefaults() Config {
 	set(&c.Data, DefaultData)
 	set(&c.Account, DefaultAccount)
 	set(&c.Region, DefaultRegion)
+	if c.HistoryDays == 0 {
+		c.HistoryDays = 365
+	}
 	return c
 }
 
@@ -120,6 +126,9 @@ func (c Config) Check() error {
 		if conn.URL == "" {
 			fail("connection %q has no url", arn)
 		}
+	}
+	if c.HistoryDays < 0 {
+		fail("historyDays %d is negative", c.HistoryDays)
 	}
 	if _, err := parseLevel(c.LogLevel); err != nil {
 		fail("logLevel: %w", err)

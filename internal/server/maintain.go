@@ -22,6 +22,7 @@ func (s *Server) maintain(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		s.prune(ctx)
 		removed, err := s.buckets.Sweep(ctx, sweepGrace)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("sweeping content without an object", "error", err)
@@ -29,5 +30,26 @@ func (s *Server) maintain(ctx context.Context) {
 		if removed > 0 {
 			s.log.Info("swept content without an object", "removed", removed)
 		}
+	}
+}
+
+// prune forgets history that is older than it is kept.
+func (s *Server) prune(ctx context.Context) {
+	before := time.Now().AddDate(0, 0, -s.cfg.HistoryDays).UnixMilli()
+	for from := int64(0); ctx.Err() == nil; {
+		gone, next, err := s.dispatch.Prune(ctx, from, before)
+		if err != nil {
+			s.log.Error("pruning history", "error", err)
+			return
+		}
+		for _, stream := range gone {
+			if err := s.logs.Delete(ctx, stream); err != nil {
+				s.log.Error("deleting a log", "stream", stream, "error", err)
+			}
+		}
+		if next == 0 {
+			return
+		}
+		from = next
 	}
 }

@@ -12,7 +12,7 @@ type Scalar struct {
 	Flag string
 	Env  string
 	Help string
-	// Pointer returns the field's address: a *string or a *bool.
+	// Pointer returns the field's address: a *string, a *bool or an *int.
 	Pointer func(*Config) any
 }
 
@@ -28,6 +28,7 @@ func Scalars() []Scalar {
 		{"rootAccessKeyId", "root-access-key-id", "PENSTOCK_ROOT_ACCESS_KEY_ID", "root access key; without it one is made on the first start", func(c *Config) any { return &c.RootAccessKeyID }},
 		{"rootSecretAccessKey", "root-secret-access-key", "PENSTOCK_ROOT_SECRET_ACCESS_KEY", "secret of the root access key", func(c *Config) any { return &c.RootSecretAccessKey }},
 		{"codeCommit", "code-commit", "PENSTOCK_CODE_COMMIT", "base URL or directory of CodeCommit repositories", func(c *Config) any { return &c.CodeCommit }},
+		{"historyDays", "history-days", "PENSTOCK_HISTORY_DAYS", "days that executions and their logs are kept (default 365)", func(c *Config) any { return &c.HistoryDays }},
 		{"logLevel", "log-level", "PENSTOCK_LOG_LEVEL", "debug, info, warn or error (default \"info\")", func(c *Config) any { return &c.LogLevel }},
 	}
 }
@@ -43,6 +44,12 @@ func (s Scalar) Set(c *Config, text string) error {
 			return fmt.Errorf("%q is neither true nor false", text)
 		}
 		*p = b
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is no whole number", text)
+		}
+		*p = n
 	}
 	return nil
 }
@@ -54,5 +61,7 @@ func (s Scalar) Copy(to, from *Config) {
 		*p = *s.Pointer(from).(*string)
 	case *bool:
 		*p = *s.Pointer(from).(*bool)
+	case *int:
+		*p = *s.Pointer(from).(*int)
 	}
 }
