@@ -29,7 +29,7 @@ func TestPruneForgetsOldExecutionsButTheLatest(t *testing.T) {
 		}
 		gone, next, err := b.Prune(t.Context(), 0, time.Now().Add(time.Hour).UnixMilli())
 		if err != nil || next != 0 || len(gone) != 1 {
-			t.Fatalf("pruned %v, more %t, %v, want the one action of the first execution", gone, next, err)
+			t.Fatalf("pruned %v, next %d, %v, want the one action of the first execution", gone, next, err)
 		}
 		if _, err := b.Execution(t.Context(), b.pipeline(), first); !errors.Is(err, dispatch.ErrExecutionNotFound) {
 			t.Errorf("the first execution: %v", err)
