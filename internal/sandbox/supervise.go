@@ -28,6 +28,10 @@ const (
 // kill (a program that became another user) before it says so and ends.
 const unkillable = 10 * time.Second
 
+// askEvery is how often, during the grace, processes are looked for that were
+// not asked to end yet.
+const askEvery = 20 * time.Millisecond
+
 // order is what the server tells a supervisor: first the command, then perhaps
 // to stop it. The end of the pipe means that the server is gone.
 type order struct {
@@ -88,6 +92,7 @@ func supervise(orders *json.Decoder, status *json.Encoder) report {
 		childless: make(chan struct{}),
 		stop:      make(chan time.Duration),
 		hungUp:    make(chan struct{}),
+		asked:     map[int]bool{},
 	}
 	go w.reap()
 	go w.listen(orders)
@@ -155,13 +160,14 @@ type watch struct {
 	childless chan struct{}           // closed when no descendant is left
 	stop      chan time.Duration      // the server asks to stop; the grace
 	hungUp    chan struct{}           // closed when the server is gone
+	asked     map[int]bool            // to end
 }
 
 // loop decides, from what happens, whom to signal; it returns when nothing of
 // the command is left.
 func (w *watch) loop() report {
 	last := report{Error: "the command's end was not seen"}
-	var grace <-chan time.Time
+	var grace, again <-chan time.Time
 	for {
 		select {
 		case state := <-w.ended:
@@ -181,8 +187,11 @@ func (w *watch) loop() report {
 		case patience := <-w.stop:
 			if grace == nil {
 				grace = time.After(patience)
-				w.signal(syscall.SIGTERM)
+				w.ask()
+				again = time.Tick(askEvery)
 			}
+		case <-again:
+			w.ask()
 		case <-grace:
 			if !w.kill() {
 				last.Error = "processes are left that cannot be killed"
@@ -233,10 +242,15 @@ func (w *watch) listen(orders *json.Decoder) {
 	}
 }
 
-// signal sends a signal to every process of the tree and wakes stopped ones.
-func (w *watch) signal(s syscall.Signal) {
+// ask sends SIGTERM to every process of the tree, once to each, and wakes
+// stopped ones. A process that was just being made is found the next time.
+func (w *watch) ask() {
 	for _, pid := range descendants(w.pid) {
-		_ = syscall.Kill(pid, s)
+		if w.asked[pid] {
+			continue
+		}
+		w.asked[pid] = true
+		_ = syscall.Kill(pid, syscall.SIGTERM)
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
 }
