@@ -67,10 +67,13 @@ func Supervise() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE)
 	status := json.NewEncoder(os.NewFile(statusFD, "status"))
 	orders := json.NewDecoder(os.NewFile(controlFD, "control"))
+	code := 0
 	if err := status.Encode(supervise(orders, status)); err != nil {
-		os.Exit(1)
+		code = 1
 	}
-	os.Exit(0)
+	// Not os.Exit, whose last duties (the race detector's second of patience)
+	// belong to the program, not to its supervisor.
+	syscall.Exit(code)
 }
 
 // supervise runs the one command of a supervisor and returns the last report.
