@@ -27,6 +27,8 @@ type job struct {
 	resolved  map[string]string
 	// environment is that of Compute/Commands, resolved.
 	environment []pipeline.EnvironmentVariable
+	// cloneRefs are the artifacts that sources write as pointers to a repository.
+	cloneRefs map[string]bool
 	// failure is set when the action fails before its provider is asked.
 	failure *provider.Report
 }
@@ -52,6 +54,7 @@ func (d *Dispatcher) prepare(ctx context.Context, x effect) (*job, error) {
 		j.plan = &plan.Stages[stage].Actions[plan.Stages[stage].Action(x.Name)]
 		j.store = storeOf(plan, j.plan.Region)
 		j.key.Name = plan.Name
+		j.cloneRefs = cloneRefs(plan)
 		return readOutputs(tx, x.PipelineID, j, outputs)
 	})
 	if err != nil {
@@ -59,6 +62,24 @@ func (d *Dispatcher) prepare(ctx context.Context, x effect) (*job, error) {
 	}
 	j.resolve(outputs)
 	return j, nil
+}
+
+// cloneRefs lists the artifacts of source actions in the format
+// CODEBUILD_CLONE_REF.
+func cloneRefs(plan *pipeline.Plan) map[string]bool {
+	refs := map[string]bool{}
+	for i := range plan.Stages {
+		for j := range plan.Stages[i].Actions {
+			a := &plan.Stages[i].Actions[j]
+			format, _ := a.ConfigurationText("OutputArtifactFormat")
+			for _, out := range a.Outputs {
+				if a.IsSource() && format.Source == "CODEBUILD_CLONE_REF" {
+					refs[out.Name] = true
+				}
+			}
+		}
+	}
+	return refs
 }
 
 func (d *Dispatcher) readJob(tx *db.Tx, x effect, j *job, row *pipelineRow) error {
@@ -238,9 +259,7 @@ func (j *job) attempt(d *Dispatcher, x effect) provider.Attempt {
 				artifact.Revision = known.Revision
 			}
 		}
-		for _, r := range j.execution.Revisions {
-			artifact.FromSource = artifact.FromSource || r.Artifact == in.Name
-		}
+		artifact.CloneRef = j.cloneRefs[in.Name]
 		a.Inputs = append(a.Inputs, artifact)
 	}
 	for i, out := range j.action.Allotted {

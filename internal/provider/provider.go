@@ -87,10 +87,11 @@ type InputArtifact struct {
 	Location pipeline.ArtifactLocation
 	// Revision is the source revision behind the artifact, empty if unknown.
 	Revision string
-	// FromSource is set when a source action produced the artifact. Only such an
-	// artifact may point at a repository to clone: any other was written by a
-	// build, which must not reach what the server's credentials reach.
-	FromSource bool
+	// CloneRef is set when a source action wrote the artifact in the format
+	// CODEBUILD_CLONE_REF. Only such an artifact may point at a repository to
+	// clone: any other was written by a build or an upload, which must not reach
+	// what the server's credentials reach.
+	CloneRef bool
 }
 
 // OutputArtifact is an artifact to produce at a location that was assigned

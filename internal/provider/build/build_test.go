@@ -433,7 +433,12 @@ func TestRefused(t *testing.T) {
 		{"pointer without git", "", func(t *testing.T, a *provider.Attempt) {
 			a.Inputs = nil
 			providertest.AddInput(t, a, "Source", "", []byte(`{"CloneUrl":"https://example.com/r","CommitId":"c0ffee"}`))
+			a.Inputs[0].CloneRef = true
 		}, provider.CodeJobFailed, failed("DOWNLOAD_SOURCE", "CLIENT_ERROR", "error while downloading key shop/Source/abc1234, error: it is a pointer to a git repository (CODEBUILD_CLONE_REF), and this server is not configured to clone")},
+		{"pointer by a build", "", func(t *testing.T, a *provider.Attempt) {
+			a.Inputs = nil
+			providertest.AddInput(t, a, "Source", "", []byte(`{"CloneUrl":"https://example.com/r","CommitId":"c0ffee"}`))
+		}, provider.CodeJobFailed, failed("DOWNLOAD_SOURCE", "CLIENT_ERROR", "error while downloading key shop/Source/abc1234, error: it is a pointer to a git repository, but no source action in the format CODEBUILD_CLONE_REF wrote it")},
 		{"spec secret", "version: 0.2\nenv: {secrets-manager: {A: b}}\nphases: {}", nil, provider.CodeJobFailed, failed("DOWNLOAD_SOURCE", "CLIENT_ERROR", "env/secrets-manager: this server cannot resolve A yet")},
 		{"shell", "version: 0.2\nenv: {shell: powershell.exe}\nphases: {}", nil, provider.CodeJobFailed, failed("DOWNLOAD_SOURCE", "CLIENT_ERROR", `env/shell "powershell.exe" is not supported: it must be bash or /bin/sh`)},
 		{"install fails", "version: 0.2\nphases: {install: {commands: ['exit 4']}, build: {commands: ['echo never']}}", nil, provider.CodeJobFailed, failed("INSTALL", "COMMAND_EXECUTION_ERROR", "Error while executing command: exit 4. Reason: exit status 4")},
@@ -558,6 +563,7 @@ func TestCloneRef(t *testing.T) {
 	t.Parallel()
 	a := providertest.NewAttempt(t, "build-1")
 	providertest.AddInput(t, &a, "Source", "", []byte(`{"AccountId":"1","FullRepositoryName":"o/r","CloneUrl":"https://example.com/o/r","CommitId":"c0ffee","BranchName":"main"}`))
+	a.Inputs[0].CloneRef = true
 	a.Configuration["ProjectName"] = "p"
 	p := codeBuild(t, build.Config{Clone: func(_ context.Context, url, commit, dir string) error {
 		if url != "https://example.com/o/r" || commit != "c0ffee" {

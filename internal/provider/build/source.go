@@ -102,6 +102,9 @@ func (b *build) fetch(ctx context.Context, in provider.InputArtifact, dir string
 	if !ok {
 		return err
 	}
+	if !in.CloneRef {
+		return errors.New("it is a pointer to a git repository, but no source action in the format CODEBUILD_CLONE_REF wrote it")
+	}
 	if b.config.Clone == nil {
 		return errors.New("it is a pointer to a git repository (CODEBUILD_CLONE_REF), and this server is not configured to clone")
 	}
