@@ -1,0 +1,229 @@
+package simtest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// clients make requests of random nodes and remember what they were promised.
+type clients struct {
+	requests int
+	used     []usedToken
+	promised []promise
+}
+
+// usedToken is a client request token with the start that it first made.
+type usedToken struct {
+	pipeline  string
+	token     string
+	execution string // empty when the answer was lost
+	at        int64
+}
+
+// promise is a start that was accepted.
+type promise struct{ pipeline, execution string }
+
+// request makes one random call on a node.
+func (w *world) request(n *node) {
+	name := w.names[w.rng.IntN(len(w.names))]
+	row := w.store.named(name)
+	if row == nil {
+		w.create(n, name)
+		return
+	}
+	switch k := w.rng.IntN(100); {
+	case k < 40:
+		w.startExecution(n, row)
+	case k < 55:
+		w.stopExecution(n, row)
+	case k < 80:
+		w.answerApproval(n, row)
+	case k < 94:
+		w.setTransition(n, row)
+	case k < 99:
+		w.call(n, row, &op{ev: w.event(n, engine.UpdatePipeline{}), plan: shape(w.rng, name)})
+	default:
+		w.call(n, row, &op{ev: w.event(n, engine.DeletePipeline{})})
+	}
+}
+
+// call submits a request; when it is accepted, it must be durable.
+func (w *world) call(n *node, row *pipelineRow, o *op) {
+	then := o.done
+	o.done = func(o *op) {
+		_, applied := row.applied(o.ev.ID)
+		var rejection *engine.Rejection
+		switch {
+		case errors.As(o.err, &rejection), errors.Is(o.err, errFailed):
+			if applied {
+				w.fatalf("%s was refused (%v) but applied", describe(o.ev), o.err)
+			}
+			w.logf("%s: %s: %v", n.id, describe(o.ev), o.err)
+		case o.err != nil:
+			w.fatalf("%s: %v", describe(o.ev), o.err)
+		default:
+			_, deletes := o.ev.Body.(engine.DeletePipeline)
+			if !applied && o.token == "" && !deletes {
+				w.fatalf("%s was accepted and forgotten", describe(o.ev))
+			}
+			if then != nil {
+				then(o)
+			}
+		}
+	}
+	w.submit(n, row.id, o)
+}
+
+// lost is told of a request whose node died: its outcome is unknown.
+func (c *clients) lost(o *op) {
+	if o.token != "" {
+		c.used = append(c.used, usedToken{token: o.token, at: o.ev.At})
+	}
+}
+
+func (w *world) create(n *node, name string) {
+	w.clients.requests++
+	ev := w.event(n, nil)
+	id := pipeline.DeriveID([]byte(ev.ID), "pipeline")
+	ev.Body = engine.CreatePipeline{ID: id, Name: name, Start: engine.StartExecution{
+		Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: fmt.Sprintf("request-%d", w.clients.requests)},
+	}}
+	w.submit(n, id, &op{ev: ev, name: name, plan: shape(w.rng, name), done: func(o *op) {
+		if o.err == nil && w.store.pipeline(id) == nil {
+			w.fatalf("pipeline %s was made and forgotten", name)
+		}
+		w.logf("%s: create %s as %s: %v", n.id, name, short(id), o.err)
+	}})
+}
+
+// startExecution starts with or without a token, new or used before.
+func (w *world) startExecution(n *node, row *pipelineRow) {
+	w.clients.requests++
+	detail := fmt.Sprintf("request-%d", w.clients.requests)
+	o := &op{}
+	switch k := w.rng.IntN(6); {
+	case k == 0 && len(w.clients.used) > 0:
+		o.token = w.clients.used[w.rng.IntN(len(w.clients.used))].token
+		detail = o.token
+	case k < 3:
+		o.token = "token-" + detail
+		detail = o.token
+	}
+	b := engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution, Detail: detail}}
+	for i := range w.rng.IntN(3) {
+		b.Variables = append(b.Variables, pipeline.Variable{Name: fmt.Sprintf("V%d", i), Value: "given"})
+	}
+	o.ev = w.event(n, b)
+	o.done = func(o *op) { w.started(row, o) }
+	w.call(n, row, o)
+}
+
+// started: the execution exists, and a token always gives the same one.
+func (w *world) started(row *pipelineRow, o *op) {
+	id := o.decision.ExecutionID
+	if row.execution(id) == nil {
+		w.fatalf("start was answered with execution %q, which does not exist", id)
+	}
+	w.clients.promised = append(w.clients.promised, promise{row.id, id})
+	if o.token == "" {
+		return
+	}
+	for _, u := range w.clients.used {
+		if u.pipeline == row.id && u.token == o.token && u.execution != id && w.now-u.at < tokenLife {
+			w.fatalf("token %s gave execution %s and then %s", o.token, u.execution, id)
+		}
+	}
+	w.clients.used = append(w.clients.used, usedToken{row.id, o.token, id, w.now})
+}
+
+// stopExecution stops one that lives, as a rule, and some that never did.
+func (w *world) stopExecution(n *node, row *pipelineRow) {
+	b := engine.StopExecution{Execution: "no-such-execution", Abandon: w.rng.IntN(2) == 0, Reason: "because"}
+	if list := row.history.executions; len(list) > 0 {
+		b.Execution = list[len(list)-1-w.rng.IntN(min(len(list), 4))].id
+	}
+	w.call(n, row, &op{ev: w.event(n, b)})
+}
+
+// answerApproval answers one that waits, as a rule, or one that did.
+func (w *world) answerApproval(n *node, row *pipelineRow) {
+	var candidates []engine.AnswerApproval
+	for _, e := range row.history.executions {
+		for _, a := range e.actions {
+			if a.plan.IsApproval() {
+				candidates = append(candidates, engine.AnswerApproval{Stage: e.stage, Action: a.plan.Name, Token: a.id})
+			}
+		}
+	}
+	if len(candidates) == 0 {
+		return
+	}
+	b := candidates[w.rng.IntN(len(candidates))]
+	b.Approved, b.By = w.calm || w.rng.IntN(4) > 0, "arn:bob"
+	past := engine.Past{}
+	if w.rng.IntN(10) == 0 {
+		b.Token = "no-such-token"
+	} else if row.history.actions[b.Token].answered {
+		past.AnsweredTokens = []string{b.Token}
+	}
+	w.call(n, row, &op{ev: w.event(n, b), past: past})
+}
+
+func (w *world) setTransition(n *node, row *pipelineRow) {
+	b := engine.SetTransition{
+		Stage: fmt.Sprintf("S%d", w.rng.IntN(6)), Outbound: w.rng.IntN(3) == 0,
+		Disabled: w.rng.IntN(2) == 0, Reason: "because", By: "arn:alice",
+	}
+	w.call(n, row, &op{ev: w.event(n, b)})
+}
+
+// settleDown is what clients do once faults are over: answer, enable, and stop
+// what a transition has made stale.
+func (w *world) settleDown(n *node) {
+	for _, row := range w.store.pipelines {
+		if row.deleted {
+			continue
+		}
+		plan := row.plans[len(row.plans)]
+		for i := range plan.Stages {
+			for side, t := range row.history.sides(plan.Stages[i].Name) {
+				if t.disabled {
+					w.call(n, row, &op{ev: w.event(n, engine.SetTransition{
+						Stage: plan.Stages[i].Name, Outbound: side == 1, By: "arn:alice",
+					})})
+				}
+			}
+		}
+		for _, e := range row.history.executions {
+			if e.stale && !e.ended() {
+				w.call(n, row, &op{ev: w.event(n, engine.StopExecution{Execution: e.id, Reason: "stale"})})
+			}
+		}
+		w.answerApproval(n, row)
+	}
+}
+
+// checkPromises: nothing accepted is forgotten, nothing is made twice, and all
+// of it came to an end.
+func (w *world) checkPromises() {
+	for _, p := range w.clients.promised {
+		if w.store.pipeline(p.pipeline).execution(p.execution) == nil {
+			w.fatalf("execution %s was promised and forgotten", p.execution)
+		}
+	}
+	for _, row := range w.store.pipelines {
+		last := map[string]int64{}
+		for _, e := range row.history.executions {
+			if at, twice := last[e.detail]; twice && e.started-at < tokenLife {
+				w.fatalf("request %s made two executions", e.detail)
+			}
+			last[e.detail] = e.started
+			if !e.ended() {
+				w.fatalf("execution %s is %s for ever", e.id, e.status)
+			}
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package simtest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/penstock-cd/penstock/internal/engine"
+)
+
+// leaseLife is how long a node's claims outlive its last sign of life.
+const leaseLife = 15 * second
+
+// maxSkew is how far a node's clock may be off.
+const maxSkew = 5 * minute
+
+// node is one process. All of it is memory: a crash loses it.
+type node struct {
+	id       string // of this incarnation
+	name     string
+	skew     int64 // of its clock against the database's
+	paused   int64 // until then it does nothing
+	down     bool
+	lines    []*line
+	attempts []*attempt
+}
+
+// start brings a node up as a new incarnation, which shows that it lives before
+// it does anything.
+func (w *world) start(n *node) {
+	w.incarnations++
+	*n = node{name: n.name, id: fmt.Sprintf("%s.%d", n.name, w.incarnations), skew: n.skew}
+	w.store.leases = append(w.store.leases, &leaseRow{n.id, w.now + leaseLife})
+	w.logf("%s: up", n.id)
+}
+
+// crash loses a node: what it runs is cut off, what it claimed stays.
+func (w *world) crash(n *node) {
+	w.logf("%s: crash", n.id)
+	n.down = true
+	for _, l := range n.lines {
+		for _, o := range append(l.batch, l.waiting...) {
+			w.clients.lost(o)
+		}
+	}
+	n.lines, n.attempts = nil, nil
+	w.outside.nodeGone(n.id)
+}
+
+func (w *world) clock(n *node) int64 { return w.now + n.skew }
+
+// event makes an event on a node.
+func (w *world) event(n *node, body engine.Body) engine.Event {
+	w.events++
+	return engine.Event{ID: fmt.Sprintf("event-%d", w.events), At: w.clock(n), Body: body}
+}
+
+// submit queues an op.
+func (w *world) submit(n *node, pipeline string, o *op) {
+	for _, l := range n.lines {
+		if l.pipeline == pipeline {
+			l.waiting = append(l.waiting, o)
+			return
+		}
+	}
+	n.lines = append(n.lines, &line{pipeline: pipeline, waiting: []*op{o}})
+}
+
+// busy returns the lines that have something to do.
+func (n *node) busy() []*line {
+	var lines []*line
+	for _, l := range n.lines {
+		if len(l.waiting) > 0 || len(l.batch) > 0 {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// tick is a node's loop: renew the lease, free what dead nodes had claimed,
+// claim what is due.
+func (w *world) tick(n *node) {
+	w.commit(n.id+" renew", func() bool {
+		if l := w.store.lease(n.id); l != nil {
+			l.expires = w.now + leaseLife
+		} else {
+			w.store.leases = append(w.store.leases, &leaseRow{n.id, w.now + leaseLife})
+		}
+		return true
+	})
+	w.commit(n.id+" release", func() bool {
+		w.releaseExpired(n)
+		return true
+	})
+	w.claim(n)
+}
+
+// releaseExpired frees every claim that no living lease stands behind. A node
+// that lost its lease may claim again before it renews, so a claim without any
+// lease counts too.
+func (w *world) releaseExpired(n *node) {
+	gone := map[string]bool{}
+	w.store.leases = slices.DeleteFunc(w.store.leases, func(l *leaseRow) bool {
+		gone[l.node] = l.expires < w.now && l.node != n.id
+		return gone[l.node]
+	})
+	for _, e := range w.store.effects {
+		orphan := w.store.lease(e.node) == nil && !w.bugs.orphansClaims
+		if e.node != "" && (gone[e.node] || orphan) {
+			w.logf("%s: frees %s of %s", n.id, short(e.id), e.node)
+			e.node = ""
+		}
+	}
+}
+
+// claim takes what is due. Then it looks for claims that nobody here carries
+// out: stops from other nodes, and what a commit of unknown outcome claimed.
+func (w *world) claim(n *node) {
+	var claimed []*effectRow
+	err := w.commit(n.id+" claim", func() bool {
+		for _, e := range w.store.effects {
+			if e.node == "" && e.due <= w.now {
+				e.node = n.id
+				claimed = append(claimed, e)
+			}
+		}
+		return true
+	})
+	if err == nil {
+		for _, e := range claimed {
+			n.take(e)
+		}
+	}
+	if w.bugs.neverAdopts {
+		return
+	}
+	for _, e := range w.store.effects {
+		if e.node == n.id {
+			n.take(e)
+		}
+	}
+}
+
+// take begins to carry out a claimed effect, unless it is under way already.
+func (n *node) take(row *effectRow) {
+	if n.attempt(row.id) == nil {
+		n.attempts = append(n.attempts, &attempt{id: row.id, effect: row.Effect, pipeline: row.pipeline})
+	}
+}
+
+func (n *node) attempt(id string) *attempt {
+	for _, a := range n.attempts {
+		if a.id == id {
+			return a
+		}
+	}
+	return nil
+}
+
+func (n *node) drop(a *attempt) {
+	n.attempts = slices.DeleteFunc(n.attempts, func(other *attempt) bool { return other == a })
+}

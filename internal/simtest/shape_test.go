@@ -1,0 +1,116 @@
+package simtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// types knows every action type that a shape may use. The provider's name says
+// what follows a lost node.
+type types struct{}
+
+func (types) ActionType(id pipeline.ActionTypeID) (pipeline.ActionType, bool) {
+	t := pipeline.ActionType{
+		ID: id, Available: true, Timeout: 60 * minute, WhenLost: pipeline.WhenLost(id.Provider),
+		Inputs: pipeline.ArtifactBounds{Max: 5}, Outputs: pipeline.ArtifactBounds{Max: 5},
+	}
+	if id.Category == pipeline.CategoryApproval {
+		t.Timeout = 7 * 24 * hour
+	}
+	return t, true
+}
+
+// Durations in milliseconds.
+const (
+	second = int64(1000)
+	minute = 60 * second
+	hour   = 60 * minute
+	day    = 24 * hour
+)
+
+// shape draws a definition: stages of run-order groups with artifacts handed
+// from one to the next, approvals, and variables with and without defaults.
+// Stage names come from a small pool, so that an update keeps some of them,
+// moves some and removes some.
+func shape(rng *rand.Rand, name string) *pipeline.Plan {
+	d := pipeline.Declaration{
+		Name: name, RoleArn: "arn:aws:iam::123456789012:role/r", PipelineType: pipeline.TypeV2,
+		ArtifactStore: &pipeline.ArtifactStore{Type: "S3", Location: "store"},
+	}
+	for i := range rng.IntN(3) {
+		v := pipeline.VariableDeclaration{Name: fmt.Sprintf("V%d", i)}
+		if rng.IntN(3) > 0 {
+			v.DefaultValue = new("default")
+		}
+		d.Variables = append(d.Variables, v)
+	}
+	names := rng.Perm(6)
+	var artifacts []string
+	for i := range 2 + rng.IntN(3) {
+		stage := pipeline.StageDeclaration{Name: fmt.Sprintf("S%d", names[i])}
+		if i == 0 {
+			stage.Actions, artifacts = drawSources(rng)
+		} else {
+			stage.Actions, artifacts = drawActions(rng, artifacts)
+		}
+		d.Stages = append(d.Stages, stage)
+	}
+	plan, err := pipeline.Compile(d, pipeline.Environment{Types: types{}, Region: "eu-west-1", Account: "123456789012"})
+	if err != nil {
+		panic(fmt.Sprintf("shape: %v", err))
+	}
+	return &plan
+}
+
+func drawSources(rng *rand.Rand) (actions []pipeline.ActionDeclaration, artifacts []string) {
+	for i := range 1 + rng.IntN(2) {
+		artifact := fmt.Sprintf("src%d", i)
+		actions = append(actions, pipeline.ActionDeclaration{
+			Name: fmt.Sprintf("Fetch%d", i), ActionTypeID: typeOf(rng, pipeline.CategorySource),
+			RunOrder: 1 + rng.IntN(2), OutputArtifacts: []pipeline.OutputArtifact{{Name: artifact}},
+		})
+		artifacts = append(artifacts, artifact)
+	}
+	return actions, artifacts
+}
+
+// drawActions makes one to three groups; what a group makes is there for the
+// next one.
+func drawActions(rng *rand.Rand, artifacts []string) ([]pipeline.ActionDeclaration, []string) {
+	var actions []pipeline.ActionDeclaration
+	order := 0
+	for range 1 + rng.IntN(2) {
+		order += 1 + rng.IntN(3)
+		made := artifacts
+		for range 1 + rng.IntN(2) {
+			a := pipeline.ActionDeclaration{Name: fmt.Sprintf("A%d", len(actions)), RunOrder: order}
+			if rng.IntN(4) == 0 {
+				a.ActionTypeID = pipeline.ActionTypeID{Category: "Approval", Owner: "AWS", Provider: "Manual", Version: "1"}
+				if rng.IntN(2) == 0 {
+					a.TimeoutInMinutes = 5
+				}
+				actions = append(actions, a)
+				continue
+			}
+			a.ActionTypeID = typeOf(rng, pipeline.CategoryBuild)
+			if rng.IntN(3) > 0 {
+				a.InputArtifacts = []pipeline.InputArtifact{{Name: artifacts[rng.IntN(len(artifacts))]}}
+			}
+			if rng.IntN(2) == 0 {
+				artifact := fmt.Sprintf("art%d", len(made))
+				a.OutputArtifacts = []pipeline.OutputArtifact{{Name: artifact}}
+				made = append(made[:len(made):len(made)], artifact)
+			}
+			actions = append(actions, a)
+		}
+		artifacts = made
+	}
+	return actions, artifacts
+}
+
+func typeOf(rng *rand.Rand, category string) pipeline.ActionTypeID {
+	lost := []pipeline.WhenLost{pipeline.LostAgain, pipeline.LostFind, pipeline.LostFail}[rng.IntN(3)]
+	return pipeline.ActionTypeID{Category: category, Owner: "Custom", Provider: string(lost), Version: "1"}
+}

@@ -1,0 +1,207 @@
+package simtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
+
+// store is the durable side: what survives every crash. State is kept as text,
+// as it is in a database, so that nothing lives on in memory by accident.
+type store struct {
+	pipelines []*pipelineRow // in the order of their creation
+	effects   []*effectRow
+	leases    []*leaseRow
+	tokens    []*tokenRow
+}
+
+// pipelineRow is a pipeline with all that is keyed by it.
+type pipelineRow struct {
+	id, name   string
+	version    int64 // of the state
+	state      string
+	deleted    bool
+	plans      versions
+	executions []*executionRow // by their starts
+	changes    []changesRow
+	history    *history
+}
+
+// versions are compiled definitions; they never change.
+type versions map[int]*pipeline.Plan
+
+func (v versions) Plan(version int) *pipeline.Plan { return v[version] }
+
+type executionRow struct {
+	id   string
+	live bool
+	text string
+}
+
+// changesRow is one applied event.
+type changesRow struct {
+	event   string
+	changes []engine.Change
+}
+
+// effectRow is an obligation with who claimed it and who began it.
+type effectRow struct {
+	engine.Effect
+	id       string
+	pipeline string
+	due      int64
+	node     string
+	begun    string
+}
+
+type leaseRow struct {
+	node    string
+	expires int64
+}
+
+type tokenRow struct {
+	pipeline, token, execution string
+	at                         int64
+}
+
+// anyNode is the beginner of work that any node may look for.
+const anyNode = "*"
+
+// tokenLife is how long a client request token is remembered.
+const tokenLife = day
+
+func (s *store) pipeline(id string) *pipelineRow {
+	for _, p := range s.pipelines {
+		if p.id == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// named returns the live pipeline with the name.
+func (s *store) named(name string) *pipelineRow {
+	for _, p := range s.pipelines {
+		if p.name == name && !p.deleted {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *store) effect(id string) *effectRow {
+	for _, e := range s.effects {
+		if e.id == id {
+			return e
+		}
+	}
+	return nil
+}
+
+func (s *store) deleteEffect(id string) {
+	s.effects = slices.DeleteFunc(s.effects, func(e *effectRow) bool { return e.id == id })
+}
+
+func (s *store) lease(node string) *leaseRow {
+	for _, l := range s.leases {
+		if l.node == node {
+			return l
+		}
+	}
+	return nil
+}
+
+func (s *store) token(pipeline, token string) *tokenRow {
+	for _, t := range s.tokens {
+		if t.pipeline == pipeline && t.token == token {
+			return t
+		}
+	}
+	return nil
+}
+
+func (p *pipelineRow) execution(id string) *executionRow {
+	for _, e := range p.executions {
+		if e.id == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// applied returns what an event changed, if it was applied.
+func (p *pipelineRow) applied(event string) ([]engine.Change, bool) {
+	for _, c := range slices.Backward(p.changes) {
+		if c.event == event {
+			return c.changes, true
+		}
+	}
+	return nil, false
+}
+
+// load decodes the state from its parts.
+func (p *pipelineRow) load() *engine.State {
+	s := &engine.State{}
+	decode(p.state, &s.Pipeline)
+	for _, row := range p.executions {
+		if row.live {
+			e := &engine.Execution{}
+			decode(row.text, e)
+			s.Executions = append(s.Executions, e)
+		}
+	}
+	return s
+}
+
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("encoding %T: %v", v, err))
+	}
+	return string(b)
+}
+
+func decode(text string, v any) {
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		panic(fmt.Sprintf("decoding %s: %v", text, err))
+	}
+}
+
+// What a commit may answer.
+var (
+	errFailed   = errors.New("rolled back")
+	errConflict = errors.New("somebody else was first")
+	errUnknown  = errors.New("unknown outcome")
+)
+
+// commit makes a transaction: write checks and writes, and reports false for a
+// lost race, in which case it must not have written anything.
+func (w *world) commit(what string, write func() bool) error {
+	fault := "ok"
+	if !w.calm && w.rng.IntN(12) == 0 {
+		fault = [...]string{"before", "lost", "after", "conflict"}[w.rng.IntN(4)]
+	}
+	err := error(nil)
+	switch fault {
+	case "before":
+		err = errFailed
+	case "conflict":
+		err = errConflict
+	case "lost":
+		err = errUnknown
+	default:
+		if !write() {
+			err = errConflict
+		} else if fault == "after" {
+			err = errUnknown
+		}
+	}
+	if fault != "ok" || err != nil {
+		w.logf("commit %s: fault %s: %v", what, fault, err)
+	}
+	return err
+}

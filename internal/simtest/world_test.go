@@ -1,0 +1,220 @@
+package simtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strings"
+
+	"github.com/penstock-cd/penstock/internal/engine"
+)
+
+// world is one simulated server with all around it.
+type world struct {
+	rng   *rand.Rand
+	now   int64 // the database's clock
+	log   strings.Builder
+	store store
+	nodes []*node
+	names []string
+	// calm is set once faults are over.
+	calm         bool
+	events       int
+	incarnations int
+	outside      outside
+	clients      clients
+	rumours      []rumour
+	bugs         bugs
+}
+
+// violation is what a broken invariant panics with.
+type violation string
+
+func (w *world) fatalf(format string, args ...any) {
+	panic(violation(fmt.Sprintf(format, args...)))
+}
+
+func (w *world) logf(format string, args ...any) {
+	fmt.Fprintf(&w.log, "%d ", w.now)
+	fmt.Fprintf(&w.log, format, args...)
+	w.log.WriteByte('\n')
+}
+
+// simulate runs one seed to its end and returns the log. The error tells of a
+// broken invariant: one of ours or one of the engine's own.
+func simulate(seed uint64, planted bugs) (log string, err error) {
+	w := newWorld(seed, planted)
+	defer func() {
+		log = w.log.String()
+		switch p := recover().(type) {
+		case nil:
+		case violation:
+			err = fmt.Errorf("seed %d: %s", seed, string(p))
+		case string: // the engine's check
+			err = fmt.Errorf("seed %d: %s", seed, p)
+		default:
+			err = fmt.Errorf("seed %d: %v\n%s", seed, p, debug.Stack())
+		}
+	}()
+	for range 200 + w.rng.IntN(500) {
+		w.disturb()
+		w.live()
+	}
+	w.drain()
+	return "", nil
+}
+
+func newWorld(seed uint64, planted bugs) *world {
+	w := &world{
+		rng: rand.New(rand.NewPCG(seed, 0)), now: 1_767_225_600_000, bugs: planted,
+		outside: outside{starts: map[string]int{}, contents: map[string]bool{}},
+	}
+	for i := range 1 + w.rng.IntN(2) {
+		w.names = append(w.names, fmt.Sprintf("pipe%d", i))
+	}
+	for i := range 1 + w.rng.IntN(3) {
+		n := &node{name: fmt.Sprintf("n%d", i)}
+		w.nodes = append(w.nodes, n)
+		w.start(n)
+	}
+	return w
+}
+
+// live lets a little time pass and one thing happen.
+func (w *world) live() {
+	w.now += w.rng.Int64N(400)
+	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	if n.down {
+		if w.calm || w.rng.IntN(10) == 0 {
+			w.start(n)
+		}
+		return
+	}
+	if n.paused > w.now {
+		return
+	}
+	switch k := w.rng.IntN(100); {
+	case k < 8 && !w.calm:
+		w.request(n)
+	case k < 10 && !w.calm:
+		w.spread(n)
+	case k < 12:
+		w.outside.finishRemote(w)
+	case k < 20:
+		w.tick(n)
+	case k < 65:
+		if lines := n.busy(); len(lines) > 0 {
+			w.turn(n, lines[w.rng.IntN(len(lines))])
+		}
+	default:
+		if len(n.attempts) > 0 {
+			w.progress(n, n.attempts[w.rng.IntN(len(n.attempts))])
+		}
+	}
+}
+
+// disturb makes what goes wrong with nodes and clocks.
+func (w *world) disturb() {
+	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	switch w.rng.IntN(250) {
+	case 0, 1:
+		if !n.down {
+			w.crash(n)
+		}
+	case 2, 3, 4:
+		n.paused = w.now + w.rng.Int64N(3*leaseLife)
+		w.logf("%s: pauses until %d", n.id, n.paused)
+	case 5:
+		n.skew = w.rng.Int64N(2*maxSkew) - maxSkew
+		w.logf("%s: clock is off by %d", n.id, n.skew)
+	case 6:
+		w.now += w.rng.Int64N(20 * second)
+	case 7:
+		if w.rng.IntN(4) == 0 {
+			w.now += w.rng.Int64N(40 * day)
+			w.logf("time jumps")
+		} else {
+			w.now += w.rng.Int64N(10 * minute)
+		}
+	case 8:
+		for _, l := range n.lines { // memory pressure
+			if len(l.batch) == 0 {
+				l.state = nil
+			}
+		}
+	}
+}
+
+// drain ends all faults; everything must come to its end.
+func (w *world) drain() {
+	w.calm = true
+	w.logf("calm")
+	if w.rng.IntN(5) == 0 {
+		w.now += 31 * day // what a transition held is stale now
+	}
+	for _, n := range w.nodes {
+		n.paused = 0
+	}
+	for turn := range 20_000 {
+		if w.idle() {
+			w.check()
+			w.checkPromises()
+			return
+		}
+		if turn%200 == 0 {
+			if n := w.nodes[w.rng.IntN(len(w.nodes))]; !n.down {
+				w.settleDown(n)
+			}
+		}
+		if turn%50 == 0 {
+			w.now += 10 * second
+		}
+		w.live()
+	}
+	w.fatalf("does not drain: %s", w.leftovers())
+}
+
+func (w *world) idle() bool { return w.leftovers() == "" }
+
+// leftovers tells the first thing that is not over.
+func (w *world) leftovers() string {
+	for _, n := range w.nodes {
+		if lines := n.busy(); len(lines) > 0 {
+			return fmt.Sprintf("%s has events for %s", n.id, lines[0].pipeline)
+		}
+		if len(n.attempts) > 0 {
+			return fmt.Sprintf("%s carries out %s", n.id, n.attempts[0].id)
+		}
+	}
+	for _, e := range w.store.effects {
+		return fmt.Sprintf("effect %s %s/%s of node %q due %d", e.id, e.Stage, e.Name, e.node, e.due)
+	}
+	for _, row := range w.store.pipelines {
+		for _, e := range row.history.executions {
+			if !e.ended() {
+				return fmt.Sprintf("execution %s is %s", e.id, e.status)
+			}
+		}
+	}
+	return ""
+}
+
+// short is enough of an id to tell it in a log.
+func short(id string) string {
+	if rest, ok := strings.CutPrefix(id, "stop/"); ok {
+		return "stop/" + short(rest)
+	}
+	return id[:min(8, len(id))]
+}
+
+func describe(ev engine.Event) string {
+	return fmt.Sprintf("%s %s %s", ev.ID, strings.TrimPrefix(fmt.Sprintf("%T", ev.Body), "engine."), encode(ev.Body))
+}
+
+func describeChanges(changes []engine.Change) string {
+	var b strings.Builder
+	for _, c := range changes {
+		fmt.Fprintf(&b, "\n    %s %s %s %s %s %s", c.Kind, short(c.Execution), c.Stage, c.Action, short(c.ActionID), c.Status)
+	}
+	return b.String()
+}
