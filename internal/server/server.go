@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/penstock-cd/penstock/internal/api"
-	cpwire "github.com/penstock-cd/penstock/internal/api/codepipeline"
 	pswire "github.com/penstock-cd/penstock/internal/api/penstock"
 	"github.com/penstock-cd/penstock/internal/awsjson"
 	"github.com/penstock-cd/penstock/internal/blob"
@@ -159,7 +158,7 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 	}
 	s.listener = listener
 	services := append([]api.Service{
-		cpwire.Describe(codepipeline.New(s.dispatch, catalogue, s.iam)),
+		codepipeline.Describe(codepipeline.New(s.dispatch, catalogue, s.iam)),
 		pswire.Describe(penstock.New(s.dispatch, s.logs, s.iam, s.info)),
 	}, s.opts.Services...)
 	s.http = &http.Server{

@@ -98,14 +98,15 @@ func latest(st *engine.Stage, state *dispatch.State) *wire.StageExecution {
 }
 
 // inbound shows both transitions in front of a stage as one: its own inbound
-// side and the outbound side of the stage before (execution.md 4.7).
+// side and the outbound side of the stage before (execution.md 4.7). Of two the
+// one that keeps executions out is shown, else the one that changed last.
 func inbound(plan *pipeline.Plan, i int, state *dispatch.State) *wire.TransitionState {
 	var t engine.Transition
 	if st := stageOf(state, plan.Stages[i].Name); st != nil {
 		t = st.Inbound
 	}
 	if i > 0 && !t.Disabled {
-		if st := stageOf(state, plan.Stages[i-1].Name); st != nil && st.Outbound.At > t.At {
+		if st := stageOf(state, plan.Stages[i-1].Name); st != nil && (st.Outbound.Disabled || st.Outbound.At > t.At) {
 			t = st.Outbound
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
@@ -40,6 +41,17 @@ var _ wire.Service = (*Service)(nil)
 // New makes the service. types are the action types of the catalogue.
 func New(d *dispatch.Dispatcher, types pipeline.ActionTypes, auth Authorizer) *Service {
 	return &Service{dispatch: d, types: types, auth: auth}
+}
+
+// Describe offers the service to the dispatcher of requests. UpdatePipeline
+// answers PipelineNotFoundException although the model does not declare it
+// (execution.md 10.1).
+func Describe(s *Service) api.Service {
+	service := wire.Describe(s)
+	update := service.Operations["UpdatePipeline"]
+	update.Exceptions = append(slices.Clone(update.Exceptions), "PipelineNotFoundException")
+	service.Operations["UpdatePipeline"] = update
+	return service
 }
 
 // allow authorizes an operation on a pipeline; stage and action narrow it.
