@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	cp "github.com/penstock-cd/penstock/internal/api/codepipeline"
@@ -77,6 +78,27 @@ func (c *client) newest(ctx context.Context, name string) (string, error) {
 	return deref(out.PipelineExecutionSummaries[0].PipelineExecutionId), nil
 }
 
+// unfinished returns the ids of the executions that have not ended.
+func (c *client) unfinished(ctx context.Context, name string) ([]string, error) {
+	var ids []string
+	in := &cp.ListPipelineExecutionsInput{PipelineName: &name}
+	for {
+		var out cp.ListPipelineExecutionsOutput
+		if err := c.codepipeline.Call(ctx, "ListPipelineExecutions", in, &out); err != nil {
+			return nil, err
+		}
+		for _, x := range out.PipelineExecutionSummaries {
+			if !over(x.Status) {
+				ids = append(ids, deref(x.PipelineExecutionId))
+			}
+		}
+		if out.NextToken == nil {
+			return ids, nil
+		}
+		in.NextToken = out.NextToken
+	}
+}
+
 func (c *client) execution(ctx context.Context, name, id string) (*cp.PipelineExecution, error) {
 	var out cp.GetPipelineExecutionOutput
 	in := &cp.GetPipelineExecutionInput{PipelineName: &name, PipelineExecutionId: &id}
@@ -104,9 +126,7 @@ func (c *client) actions(ctx context.Context, name, id string) ([]cp.ActionExecu
 		}
 		in.NextToken = out.NextToken
 	}
-	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
-		list[i], list[j] = list[j], list[i]
-	}
+	slices.Reverse(list)
 	return list, nil
 }
 

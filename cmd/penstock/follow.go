@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/penstock-cd/penstock/internal/api"
 	cp "github.com/penstock-cd/penstock/internal/api/codepipeline"
 	"github.com/penstock-cd/penstock/internal/api/penstock"
 )
@@ -21,38 +20,56 @@ type follower struct {
 	rewritten *rewritten
 	show      show
 	approve   bool
-	// prompt is where to ask people; nil if there is nobody to ask.
-	prompt io.Reader
+	// prompt asks people; nil if there is nobody to ask.
+	prompt *prompter
 
 	id      string
 	started time.Time
+	changed time.Time            // when something new was last seen
 	seen    map[string]*followed // by action execution id
-	order   []string
 	logs    sync.WaitGroup
 	answers chan error
 }
 
 // followed is an action execution as last seen.
 type followed struct {
-	action  string
-	status  cp.ActionExecutionStatus
-	asked   bool
-	logDone chan struct{}
+	action string
+	first  time.Time // when it was first seen
+	over   time.Time // when it was first seen to have ended
+	asked  bool
+	ended  bool // that it ended was shown
+	// logged is closed when all lines of the action were shown; nil for one
+	// without a log.
+	logged chan struct{}
 }
 
-// pollEvery is how often the execution is looked at. The server is in the same
-// process.
-const pollEvery = 15 * time.Millisecond
+// The server is in the same process: it is looked at often while things happen,
+// and less often while a long action runs.
+const (
+	pollMin = 15 * time.Millisecond
+	pollMax = 200 * time.Millisecond
+)
+
+const (
+	// orderGrace is how long the last lines of an ended action hold back what
+	// follows it, so that things are shown in their order.
+	orderGrace = 2 * time.Second
+	// logGrace is how long the lines of a stopped action are waited for.
+	logGrace = 15 * time.Second
+)
 
 // execute creates the pipeline, follows its execution and turns its end into an
 // exit status.
 func (e *follower) execute(ctx context.Context) error {
-	e.seen, e.answers, e.started = map[string]*followed{}, make(chan error, 16), time.Now()
-	if err := e.begin(ctx); err != nil {
+	e.seen, e.answers, e.started = map[string]*followed{}, make(chan error), time.Now()
+	// The server answers to the end, also after Ctrl-C.
+	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	if err := e.begin(calls); err != nil {
 		return err
 	}
 	e.show.begin(e.rewritten.decl.Name, e.id, e.rewritten.notes)
-	status, err := e.follow(ctx)
+	status, err := e.follow(ctx, calls)
 	if err != nil {
 		return err
 	}
@@ -87,57 +104,79 @@ func (e *follower) begin(ctx context.Context) error {
 	case err == nil:
 		e.id, err = e.client.newest(ctx, name)
 	case isCode(err, "PipelineNameInUseException"):
-		if err = e.client.updatePipeline(ctx, &cp.UpdatePipelineInput{Pipeline: declaration}); err == nil {
-			e.id, err = e.client.start(ctx, name)
-		}
+		e.id, err = e.again(ctx, declaration)
 	}
+	if refused, ok := errors.AsType[*api.Error](err); ok && refused.Code != "InternalFailure" {
+		return refuse("%s: %w", e.rewritten.file, err)
+	}
+	return err
+}
+
+// again updates and starts a pipeline that an earlier run left in the data
+// directory. Nobody follows an execution that a killed run left behind, and it
+// would hold its stage: it is stopped.
+func (e *follower) again(ctx context.Context, declaration *cp.PipelineDeclaration) (string, error) {
+	name := *declaration.Name
+	left, err := e.client.unfinished(ctx, name)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return "", err
 	}
-	return nil
+	for _, id := range left {
+		err := e.client.stop(ctx, name, id, "Left over from an earlier run")
+		if err != nil && !isCode(err, "PipelineExecutionNotStoppableException") && !isCode(err, "DuplicatedStopRequestException") {
+			return "", err
+		}
+		e.rewritten.notes = append(e.rewritten.notes, fmt.Sprintf("execution %s, left over from an earlier run, is stopped", id))
+	}
+	if err := e.client.updatePipeline(ctx, &cp.UpdatePipelineInput{Pipeline: declaration}); err != nil {
+		return "", err
+	}
+	return e.client.start(ctx, name)
 }
 
 // follow shows the execution until it has ended. When ctx ends it is stopped.
-func (e *follower) follow(ctx context.Context) (*cp.PipelineExecution, error) {
+func (e *follower) follow(ctx, calls context.Context) (*cp.PipelineExecution, error) {
 	name, stopping := e.rewritten.decl.Name, false
-	// The server answers to the end, also after Ctrl-C.
-	calls := context.WithoutCancel(ctx)
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
+	stop := func(why, reason string) error {
+		stopping = true
+		e.show.note(why)
+		err := e.client.stop(calls, name, e.id, reason)
+		if isCode(err, "PipelineExecutionNotStoppableException") {
+			return nil // it has ended
+		}
+		return err
+	}
+	interrupted := ctx.Done()
+	for e.changed = time.Now(); ; {
 		status, err := e.client.execution(calls, name, e.id)
 		if err != nil {
 			return nil, err
 		}
-		if err := e.look(calls, stopping); err != nil {
+		unanswered, err := e.look(calls, stopping)
+		if err != nil {
 			return nil, err
 		}
 		if over(status.Status) {
-			e.logs.Wait()
-			return status, nil
+			return status, e.finish(calls)
 		}
-		done := ctx.Done()
-		if stopping {
-			done = nil
-		}
-		select {
-		case <-done:
-			stopping = true
-			e.show.note("stopping the execution")
-			err := e.client.stop(calls, name, e.id, "Interrupted")
-			if err != nil && !isCode(err, "PipelineExecutionNotStoppableException") {
+		if unanswered != nil {
+			if err := stop(unanswered.Error(), "No answer to an approval"); err != nil {
 				return nil, err
 			}
-		case err := <-e.answers:
-			if err != nil {
-				e.show.note(err.Error())
-				if err := e.client.stop(calls, name, e.id, "No answer to an approval"); err != nil {
-					return nil, err
-				}
-				stopping = true
+		}
+		select {
+		case <-interrupted:
+			interrupted = nil
+			err = stop("Stopping; once more Ctrl-C ends at once.", "Interrupted")
+		case answer := <-e.answers:
+			if answer != nil && !stopping {
+				err = stop(answer.Error(), "No answer to an approval")
 			}
-		case <-ticker.C:
+		case <-time.After(min(max(time.Since(e.changed)/20, pollMin), pollMax)):
 			e.show.tick(time.Since(e.started))
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 }
@@ -146,42 +185,93 @@ func over(s cp.PipelineExecutionStatus) bool {
 	return s != cp.PipelineExecutionStatusInProgress && s != cp.PipelineExecutionStatusStopping
 }
 
-// look shows what is new among the actions.
-func (e *follower) look(ctx context.Context, stopping bool) error {
-	list, err := e.client.actions(ctx, e.rewritten.decl.Name, e.id)
+// finish shows what is still to come of an execution that has ended: the last
+// lines of its actions and how they ended.
+func (e *follower) finish(calls context.Context) error {
+	all := make(chan struct{})
+	go func() {
+		e.logs.Wait()
+		close(all)
+	}()
+	select {
+	case <-all:
+	case <-time.After(logGrace):
+		e.show.note("an action goes on writing after its end; its last lines are not shown")
+	}
+	_, err := e.look(calls, true)
+	return err
+}
+
+// look shows what is new among the actions. Unanswered says why an approval gets
+// no answer.
+func (e *follower) look(calls context.Context, stopping bool) (unanswered, err error) {
+	list, err := e.client.actions(calls, e.rewritten.decl.Name, e.id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i := range list {
 		a := &list[i]
 		id := deref(a.ActionExecutionId)
 		known := e.seen[id]
 		if known == nil {
-			known = &followed{action: deref(a.StageName) + "/" + deref(a.ActionName)}
+			e.changed = time.Now()
+			known = &followed{action: deref(a.StageName) + "/" + deref(a.ActionName), first: e.changed}
 			e.seen[id] = known
-			e.order = append(e.order, id)
 			e.show.started(known.action, id)
 			if !isApproval(a) {
-				e.followLog(ctx, known, id)
+				e.followLog(calls, known, id)
 			}
 		}
-		if isApproval(a) && a.Status == cp.ActionExecutionStatusInProgress && !known.asked && !stopping {
+		inProgress := a.Status == cp.ActionExecutionStatusInProgress
+		if inProgress && isApproval(a) && !known.asked && !stopping && e.resolved(a, known) {
 			known.asked = true
-			e.ask(ctx, a)
+			unanswered = errors.Join(unanswered, e.ask(calls, a))
 		}
-		if a.Status != known.status && a.Status != cp.ActionExecutionStatusInProgress {
-			if known.logDone != nil {
-				<-known.logDone
-			}
-			e.show.ended(known.action, ending(a))
+		if inProgress || known.ended {
+			continue
 		}
-		known.status = a.Status
+		if known.over.IsZero() {
+			e.changed = time.Now()
+			known.over = e.changed
+		}
+		switch {
+		case known.told():
+			known.ended = true
+			e.show.ended(known.action, id, ending(a))
+		case time.Since(known.over) < orderGrace:
+			return unanswered, nil // what follows it is shown behind its end
+		}
 	}
-	return nil
+	return unanswered, nil
+}
+
+// told reports whether all lines of the action were shown.
+func (f *followed) told() bool {
+	if f.logged == nil {
+		return true
+	}
+	select {
+	case <-f.logged:
+		return true
+	default:
+		return false
+	}
 }
 
 func isApproval(a *cp.ActionExecutionDetail) bool {
 	return a.Input != nil && a.Input.ActionTypeId != nil && a.Input.ActionTypeId.Category == cp.ActionCategoryApproval
+}
+
+// resolved reports whether the references in what an approval asks have their
+// values. They get them a moment after the action appears; a text that still
+// looks like a reference after a while is what it should be.
+func (e *follower) resolved(a *cp.ActionExecutionDetail, known *followed) bool {
+	for key, declared := range a.Input.Configuration {
+		if strings.Contains(declared, "#{") && a.Input.ResolvedConfiguration[key] == declared {
+			return time.Since(known.first) > 2*time.Second
+		}
+	}
+	return true
 }
 
 func ending(a *cp.ActionExecutionDetail) actionEnd {
@@ -197,16 +287,18 @@ func ending(a *cp.ActionExecutionDetail) actionEnd {
 
 // followLog shows the lines of an action as they come.
 func (e *follower) followLog(ctx context.Context, known *followed, id string) {
-	known.logDone = make(chan struct{})
+	known.logged = make(chan struct{})
 	e.logs.Go(func() {
-		defer close(known.logDone)
+		defer close(known.logged)
 		in := &penstock.GetActionLogInput{
 			PipelineName: &e.rewritten.decl.Name, ActionExecutionId: &id, NextLine: new(int64(0)), WaitSeconds: new(int32(20)),
 		}
 		for {
 			page, err := e.client.log(ctx, in)
 			if err != nil {
-				e.show.note(fmt.Sprintf("the log of %s cannot be read: %v", known.action, err))
+				if ctx.Err() == nil {
+					e.show.note(fmt.Sprintf("the log of %s cannot be read: %v", known.action, err))
+				}
 				return
 			}
 			for _, l := range page.Lines {
@@ -221,46 +313,35 @@ func (e *follower) followLog(ctx context.Context, known *followed, id string) {
 }
 
 // ask answers an approval: by --approve, by whoever sits there, or not at all.
-func (e *follower) ask(ctx context.Context, a *cp.ActionExecutionDetail) {
+func (e *follower) ask(calls context.Context, a *cp.ActionExecutionDetail) error {
 	what := deref(a.StageName) + "/" + deref(a.ActionName)
-	custom := ""
-	if a.Input != nil {
-		custom = a.Input.ResolvedConfiguration["CustomData"]
-	}
-	e.show.approval(what, custom)
-	answer := func(approved bool, summary string) error {
-		in := &cp.PutApprovalResultInput{
+	e.show.approval(what, a.Input.ResolvedConfiguration["CustomData"])
+	answer := func(status cp.ApprovalStatus, summary string) error {
+		return e.client.answer(calls, &cp.PutApprovalResultInput{
 			PipelineName: &e.rewritten.decl.Name, StageName: a.StageName, ActionName: a.ActionName, Token: a.ActionExecutionId,
-			Result: &cp.ApprovalResult{Status: cp.ApprovalStatusRejected, Summary: &summary},
-		}
-		if approved {
-			in.Result.Status = cp.ApprovalStatusApproved
-		}
-		return e.client.answer(ctx, in)
+			Result: &cp.ApprovalResult{Status: status, Summary: &summary},
+		})
 	}
 	switch {
 	case e.approve:
-		e.answers <- answer(true, "Approved by --approve")
+		return answer(cp.ApprovalStatusApproved, "Approved by --approve")
 	case e.prompt == nil:
-		e.answers <- fmt.Errorf("%s waits for an approval and there is no terminal to ask at: run with --approve, or leave it out with --skip %s", what, what)
-	default:
-		go func() { e.answers <- e.askPerson(what, answer) }()
+		return fmt.Errorf("%s waits for an approval and there is no terminal to ask at: run with --approve, or leave it out with --skip %s", what, what)
 	}
-}
-
-// askPerson asks at the terminal until there is an answer.
-func (e *follower) askPerson(what string, answer func(bool, string) error) error {
-	lines := bufio.NewScanner(e.prompt)
-	for {
-		e.show.question(fmt.Sprintf("Approve %s? [y/n] ", what))
-		if !lines.Scan() {
-			return errors.Join(errors.New("no answer to the approval "+what), lines.Err())
+	go func() {
+		approved, err := e.prompt.ask("Approve " + what + "?")
+		switch {
+		case err != nil:
+			err = fmt.Errorf("no answer to the approval %s: %w", what, err)
+		case approved:
+			err = answer(cp.ApprovalStatusApproved, "Approved at the terminal")
+		default:
+			err = answer(cp.ApprovalStatusRejected, "Rejected at the terminal")
 		}
-		switch strings.ToLower(strings.TrimSpace(lines.Text())) {
-		case "y", "yes":
-			return answer(true, "Approved at the terminal")
-		case "n", "no":
-			return answer(false, "Rejected at the terminal")
+		select {
+		case e.answers <- err:
+		case <-calls.Done():
 		}
-	}
+	}()
+	return nil
 }

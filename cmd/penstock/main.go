@@ -86,7 +86,7 @@ func rootCommand() *cobra.Command {
 	root.SetHelpTemplate(helpTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
-	root.AddCommand(runCommand(), serveCommand(), validateCommand(), envCommand(), logsCommand(), versionCommand())
+	root.AddCommand(runCommand(), validateCommand(), serveCommand(), checkConfigCommand(), envCommand(), logsCommand(), versionCommand())
 	return root
 }
 

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/provider/source"
 )
 
 type declaration = pipeline.Declaration
@@ -36,7 +38,7 @@ func rewrite(f declarationFile, o runOptions) (*rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources, err := pairs("--source", "Action=DIR", o.sources, true)
+	sources, err := pairs("--source", "ACTION=DIR", o.sources, true)
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +55,10 @@ func rewrite(f declarationFile, o runOptions) (*rewritten, error) {
 	if err := r.leaveOut(skip, folders); err != nil {
 		return nil, err
 	}
-	if err := r.setVariables(); err != nil {
+	if err := r.setVariables(skip); err != nil {
 		return nil, err
 	}
-	r.localise()
+	r.localise(skip)
 	return r, nil
 }
 
@@ -99,7 +101,7 @@ func (r *rewritten) skipped(o runOptions) (map[place]bool, error) {
 	}
 	last := slices.IndexFunc(r.decl.Stages, func(s pipeline.StageDeclaration) bool { return s.Name == o.to })
 	if last < 0 {
-		return nil, refuse("--to %s: the pipeline has no such stage", o.to)
+		return nil, refuse("--to %s: the pipeline has no such stage; it has %s", o.to, strings.Join(r.stages(), ", "))
 	}
 	for _, s := range r.decl.Stages[last+1:] {
 		for _, a := range s.Actions {
@@ -118,6 +120,14 @@ func (r *rewritten) action(p place) *pipeline.ActionDeclaration {
 		}
 	}
 	return nil
+}
+
+func (r *rewritten) stages() []string {
+	var all []string
+	for _, s := range r.decl.Stages {
+		all = append(all, s.Name)
+	}
+	return all
 }
 
 func (r *rewritten) places() []string {
@@ -145,12 +155,16 @@ func (r *rewritten) useSources(f declarationFile, sources map[string]string, ski
 		}
 		sources = map[string]string{first.Actions[0].Name: dir}
 	}
-	for name, dir := range sources {
-		a := r.action(place{first.Name, name})
-		if a == nil {
-			return refuse("--source %s: the pipeline has no such source action", name)
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		p := place{first.Name, name}
+		a := r.action(p)
+		switch {
+		case a == nil:
+			return refuse("--source %s: the pipeline has no such source action; it has %s", name, strings.Join(r.places()[:len(first.Actions)], ", "))
+		case skip[p]:
+			return refuse("--source %s: %s is left out too; one of the two", name, p)
 		}
-		workingCopy(a, dir)
+		r.workingCopy(a, sources[name])
 	}
 	return nil
 }
@@ -160,15 +174,19 @@ func fetchesGit(id pipeline.ActionTypeID) bool {
 }
 
 // workingCopy puts a folder in a source action's place. What names the
-// repository stays, for the variables.
-func workingCopy(a *pipeline.ActionDeclaration, dir string) {
-	config := map[string]string{"Directory": dir}
-	for _, key := range []string{"FullRepositoryId", "BranchName", "ConnectionArn", "RepositoryName", "S3Bucket", "S3ObjectKey", "OutputArtifactFormat"} {
-		if v, ok := a.Configuration[key]; ok && v != "CODEBUILD_CLONE_REF" {
-			config[key] = v
+// repository or the object stays, for the variables.
+func (r *rewritten) workingCopy(a *pipeline.ActionDeclaration, dir string) {
+	if a.Configuration["OutputArtifactFormat"] == "CODEBUILD_CLONE_REF" {
+		r.notes = append(r.notes, fmt.Sprintf("builds get the files of %s without its git history, which source action %s would give them", dir, a.Name))
+	}
+	config := map[string]string{}
+	for _, p := range (source.WorkingCopy{}).Type().Properties {
+		if v, ok := a.Configuration[p.Name]; ok {
+			config[p.Name] = v
 		}
 	}
-	a.ActionTypeID = pipeline.ActionTypeID{Category: pipeline.CategorySource, Owner: "Custom", Provider: "WorkingCopy", Version: "1"}
+	config["Directory"] = dir
+	a.ActionTypeID = pipeline.ActionTypeID{Category: pipeline.CategorySource, Owner: pipeline.OwnerCustom, Provider: "WorkingCopy", Version: "1"}
 	a.Configuration = config
 }
 
@@ -204,7 +222,7 @@ func (r *rewritten) leaveOut(skip map[place]bool, folders map[string]string) err
 			r.notRun = append(r.notRun, p.String())
 		}
 	}
-	for name := range folders {
+	for _, name := range slices.Sorted(maps.Keys(folders)) {
 		if !used[name] {
 			missing = append(missing, fmt.Errorf("--artifact %s: no left-out action produces it", name))
 		}
@@ -234,21 +252,8 @@ func notRun(a *pipeline.ActionDeclaration, folders map[string]string) {
 	}
 }
 
-// setVariables makes the given values the defaults: the execution that creation
-// starts is the one that runs.
-func (r *rewritten) setVariables() error {
-	for name, value := range r.variables {
-		i := slices.IndexFunc(r.decl.Variables, func(v pipeline.VariableDeclaration) bool { return v.Name == name })
-		if i < 0 {
-			return refuse("--var %s: the pipeline declares no such variable", name)
-		}
-		r.decl.Variables[i].DefaultValue = &value
-	}
-	return nil
-}
-
 // localise takes away what has no meaning for one run on one machine.
-func (r *rewritten) localise() {
+func (r *rewritten) localise(skip map[place]bool) {
 	if mode := r.decl.ExecutionMode; mode != "" && mode != pipeline.ModeSuperseded {
 		r.decl.ExecutionMode = pipeline.ModeSuperseded
 		r.notes = append(r.notes, fmt.Sprintf("the execution mode %s has no meaning for a single run", mode))
@@ -258,6 +263,10 @@ func (r *rewritten) localise() {
 		r.notes = append(r.notes, "triggers are not watched")
 	}
 	for i := range r.decl.Stages {
+		s := &r.decl.Stages[i]
+		if !slices.ContainsFunc(s.Actions, func(a pipeline.ActionDeclaration) bool { return !skip[place{s.Name, a.Name}] }) {
+			s.BeforeEntry, s.OnSuccess, s.OnFailure = nil, nil, nil // nothing of the stage is run
+		}
 		for j := range r.decl.Stages[i].Actions {
 			a := &r.decl.Stages[i].Actions[j]
 			if _, ok := a.Configuration["NotificationArn"]; ok && a.ActionTypeID.Category == pipeline.CategoryApproval {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,10 @@ FILE_OR_DIR is a pipeline as JSON or YAML, in the shape of get-pipeline's output
 or create-pipeline's input, or a folder with a pipeline.json, .yaml or .yml. If
 the pipeline has one source action and that fetches from git, the folder of the
 file is taken as its working copy, uncommitted changes included; --source names
-folders for others.
+folders for others. Buckets that the pipeline names are made, and empty.
+
+What a build says of itself is left out but for its commands and what went wrong;
+--verbose shows it, and so does --output json.
 
 Exit status: 0 the execution Succeeded; 1 it did not; 2 the pipeline or the
 command line was refused and nothing ran; 4 everything that ran succeeded but
@@ -55,27 +59,24 @@ command line was refused and nothing ran; 4 everything that ran succeeded but
   penstock run examples/webapp --approve
   penstock run pipeline.yaml --to Build
   penstock run pipeline.yaml --skip Deploy/Publish
-  penstock run pipeline.yaml --skip Build/Compile --artifact BuildOutput=./dist`,
+  penstock run pipeline.yaml --skip Build/Compile --artifact BuildOutput=./dist --var BuildVariables.VERSION=1.2`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains([]string{"text", "json"}, o.output) {
-				return refuse("--output is text or json, not %q", o.output)
-			}
 			return runPipeline(cmd.Context(), args[0], o, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&o.sources, "source", nil, "`Action=DIR`: take a source action's output from a working copy")
-	f.StringArrayVar(&o.variables, "var", nil, "`NAME=VALUE` of a pipeline variable")
-	f.StringArrayVar(&o.skips, "skip", nil, "`STAGE/ACTION` to leave out")
-	f.StringArrayVar(&o.artifacts, "artifact", nil, "`NAME=DIR`: what a left-out action would have produced")
-	f.StringVar(&o.to, "to", "", "last `STAGE` to run")
+	f.StringArrayVar(&o.sources, "source", nil, "take the output of a source action from a working copy, as `ACTION=DIR`")
+	f.StringArrayVar(&o.variables, "var", nil, "value of a pipeline variable, as `NAME=VALUE`; or of a left-out action's, as NAMESPACE.NAME=VALUE")
+	f.StringArrayVar(&o.skips, "skip", nil, "leave out an action, as `STAGE/ACTION`")
+	f.StringArrayVar(&o.artifacts, "artifact", nil, "what a left-out action would have produced, as `NAME=DIR`")
+	f.StringVar(&o.to, "to", "", "the last `STAGE` to run")
 	f.BoolVar(&o.approve, "approve", false, "approve every approval without asking")
 	f.StringVar(&o.data, "data", "", "keep the server's data in `DIR`; without it everything is forgotten")
-	f.StringVar(&o.config, "config", "", "YAML `FILE` with connections and other configuration of the server")
+	f.StringVar(&o.config, "config", "", "YAML `FILE` with the connections, codeCommit, s3, account, region and passEnvironment of penstock serve")
 	f.StringVar(&o.region, "region", "", "region of the pipeline (default: the one its artifact stores tell, else us-east-1)")
-	f.StringVar(&o.output, "output", "text", "text, or json: one event a line")
-	f.BoolVar(&o.verbose, "verbose", false, "show the server's own log on standard error")
+	f.BoolVar(&o.verbose, "verbose", false, "show all that builds say of themselves, and the server's own log on standard error")
+	outputFlag(cmd, &o.output, "text, or json: one object a line (docs/commands.md)")
 	return cmd
 }
 
@@ -119,9 +120,12 @@ func runPipeline(ctx context.Context, path string, o runOptions, stdin io.Reader
 	if err := makeBuckets(ctx, s, r.decl); err != nil {
 		return err
 	}
+	shown := newShow(o, stdout)
 	e := &follower{
-		client: newClient(s.Endpoint(), cfg.Region, s.Root()), rewritten: r, show: newShow(o.output, stdout, stderr),
-		approve: o.approve, prompt: terminal(stdin, stdout),
+		client: newClient(s.Endpoint(), cfg.Region, s.Root()), rewritten: r, show: shown, approve: o.approve,
+	}
+	if in := terminal(stdin, stdout); in != nil {
+		e.prompt = newPrompter(in, shown)
 	}
 	return e.execute(ctx)
 }
@@ -140,22 +144,24 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// runConfig is the configuration of the embedded server.
+// runConfig is the configuration of the embedded server: of the file what says
+// how to reach sources and deployments, not where a server keeps its state.
 func runConfig(f declarationFile, o runOptions) (server.Config, func(), error) {
-	cfg, err := readConfig(o.config)
+	read, err := readConfig(o.config)
 	if err != nil {
-		return cfg, nil, err
+		return server.Config{}, nil, err
 	}
-	cfg.Listen = "127.0.0.1:0"
-	cfg.Region = o.region
-	if cfg.Region == "" {
-		cfg.Region = regionOf(f)
+	cfg := server.Config{
+		Listen: "127.0.0.1:0", Data: o.data, Account: read.Account, Region: cmp.Or(o.region, regionOf(f, read.Config)),
+		Connections: read.Connections, CodeCommit: read.CodeCommit, S3: read.S3, PassEnvironment: read.PassEnvironment,
+	}
+	if err := cfg.Check(); err != nil {
+		return cfg, nil, refuse("configuration: %w", err)
 	}
 	// Builds of one's own may use one's own caches and proxies.
 	shareCaches()
 	cfg.PassEnvironment = append(cfg.PassEnvironment, passedByRun...)
 	if o.data != "" {
-		cfg.Data = o.data
 		return cfg, func() {}, nil
 	}
 	cfg.Data, err = os.MkdirTemp("", "penstock-run-")
@@ -175,10 +181,11 @@ var passedByRun = []string{
 }
 
 // regionOf is the region a pipeline was written for, as far as it tells.
-func regionOf(f declarationFile) string {
+func regionOf(f declarationFile, c server.Config) string {
+	home := cmp.Or(c.Region, server.DefaultRegion)
 	regions := slices.Sorted(maps.Keys(f.decl.ArtifactStores))
-	if len(regions) == 0 || slices.Contains(regions, server.DefaultRegion) {
-		return server.DefaultRegion
+	if len(regions) == 0 || slices.Contains(regions, home) {
+		return home
 	}
 	return regions[0]
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -11,44 +12,85 @@ import (
 )
 
 func validateCommand() *cobra.Command {
-	var region string
+	var region, output string
 	cmd := &cobra.Command{
 		Use:   "validate FILE_OR_DIR",
 		Short: "Check a pipeline against the rules of CodePipeline and of this server",
 		Long: `Check a pipeline against the rules of CodePipeline, and against what this
 version of Penstock carries out. Nothing is run and nothing is stored.
 
-The exit status is 0 for a pipeline that can be created, 2 for one that is refused.`,
+Exit status: 0 the pipeline can be created; 2 it is refused.`,
 		Example: `  penstock validate pipeline.json
-  penstock validate examples/webapp`,
+  penstock validate examples/webapp
+  penstock validate pipeline.yaml --output json`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := readDeclaration(args[0])
+			f, err := validate(args[0], region)
+			if output == "json" {
+				return answerJSON(cmd.OutOrStdout(), f, err)
+			}
 			if err != nil {
 				return err
 			}
-			types, err := server.ActionTypes()
-			if err != nil {
-				return err
-			}
-			if err := checkDeclaration(f, types, region); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: pipeline %s is valid: %d stages, %d actions.\n",
-				f.path, f.decl.Name, len(f.decl.Stages), countActions(f.decl))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: pipeline %s is valid: %s, %s.\n",
+				f.path, f.decl.Name, count(len(f.decl.Stages), "stage"), count(countActions(f.decl), "action"))
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&region, "region", server.DefaultRegion, "the region to check the pipeline for")
+	outputFlag(cmd, &output, "text, or json: one object")
 	return cmd
 }
 
+// validate reads and checks a pipeline; the file is what is known of it also
+// when there is an error.
+func validate(path, region string) (declarationFile, error) {
+	f, err := readDeclaration(path)
+	if err != nil {
+		return f, err
+	}
+	types, err := server.ActionTypes()
+	if err != nil {
+		return f, err
+	}
+	return f, checkDeclaration(f, types, region)
+}
+
+// validateAnswer is what validate prints with --output json.
+type validateAnswer struct {
+	Valid    bool     `json:"valid"`
+	File     string   `json:"file,omitempty"`
+	Pipeline string   `json:"pipeline,omitempty"`
+	Stages   int      `json:"stages,omitempty"`
+	Actions  int      `json:"actions,omitempty"`
+	Problems []string `json:"problems"`
+}
+
+func answerJSON(out io.Writer, f declarationFile, err error) error {
+	if _, refused := errors.AsType[*exitError](err); err != nil && !refused {
+		return err
+	}
+	a := validateAnswer{
+		Valid: err == nil, File: f.path, Pipeline: f.decl.Name, Stages: len(f.decl.Stages), Actions: countActions(f.decl), Problems: []string{},
+	}
+	if err != nil {
+		a.Problems = append(a.Problems, err.Error())
+		err = &exitError{status: exitUsage}
+	}
+	return errors.Join(writeJSON(out, a), err)
+}
+
+// checkDeclaration checks a pipeline against CodePipeline's rules first, which
+// name one thing, then lists all that is not carried out here.
 func checkDeclaration(f declarationFile, types pipeline.ActionTypes, region string) error {
-	_, err := pipeline.Compile(f.decl, pipeline.Environment{Types: types, Region: region, Account: server.DefaultAccount})
+	_, err := pipeline.Compile(f.decl, pipeline.Environment{Types: anyType{types}, Region: region, Account: server.DefaultAccount})
 	if err != nil {
 		return refuse("%s: %w", f.path, err)
 	}
 	var errs []error
+	for _, u := range pipeline.Unavailable(f.decl, types) {
+		errs = append(errs, fmt.Errorf("%s/%s: Penstock does not carry out action type %s yet", u.Stage, u.Action, u.Type))
+	}
 	for _, missing := range pipeline.Unsupported(f.decl) {
 		errs = append(errs, fmt.Errorf("Penstock does not carry out yet: %s", missing))
 	}
@@ -56,6 +98,16 @@ func checkDeclaration(f declarationFile, types pipeline.ActionTypes, region stri
 		return refuse("%s: %w", f.path, errors.Join(errs...))
 	}
 	return nil
+}
+
+// anyType takes every action type for one that can be run, so that the rules say
+// what they have to say.
+type anyType struct{ pipeline.ActionTypes }
+
+func (a anyType) ActionType(id pipeline.ActionTypeID) (pipeline.ActionType, bool) {
+	t, ok := a.ActionTypes.ActionType(id)
+	t.Available = t.Available || ok
+	return t, ok
 }
 
 func countActions(d pipeline.Declaration) int {
@@ -66,11 +118,19 @@ func countActions(d pipeline.Declaration) int {
 	return n
 }
 
+// count says how many of something there are.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // exactArgs makes a wrong number of arguments a usage error.
 func exactArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
-			return refuse("%w; see penstock %s --help", err, cmd.Name())
+		if len(args) != n {
+			return refuse("%s takes %s, not %d; see %s --help", cmd.CommandPath(), count(n, "argument"), len(args), cmd.CommandPath())
 		}
 		return nil
 	}

@@ -9,16 +9,24 @@ import (
 )
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Example: "  penstock version",
-		Args:    cobra.NoArgs,
+	var output string
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Example: `  penstock version
+  penstock version --output json`,
+		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "penstock %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			platform := runtime.GOOS + "/" + runtime.GOARCH
+			if output == "json" {
+				return writeJSON(cmd.OutOrStdout(), map[string]string{"version": version(), "go": runtime.Version(), "platform": platform})
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "penstock %s %s %s\n", version(), runtime.Version(), platform)
 			return err
 		},
 	}
+	outputFlag(cmd, &output, "text or json")
+	return cmd
 }
 
 // version is the module's version as built, or the commit of a build from a

@@ -3,10 +3,15 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/penstock-cd/penstock/internal/git"
+	"github.com/penstock-cd/penstock/internal/provider/build"
 )
 
 // Config is everything a server can be told. The zero value of each field is a
@@ -50,6 +55,8 @@ type Config struct {
 	HistoryDays int `yaml:"historyDays"`
 	// LogLevel is debug, info, warn or error; info by default.
 	LogLevel string `yaml:"logLevel"`
+	// LogFormat is text, the default, or json: one object a line.
+	LogFormat string `yaml:"logFormat"`
 }
 
 // Connection is where the repositories of a connection are.
@@ -85,6 +92,9 @@ const (
 
 var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
 
+// Effective is the configuration with the defaults in the empty fields.
+func (c Config) Effective() Config { return c.withDefaults() }
+
 // withDefaults fills the empty fields.
 func (c Config) withDefaults() Config {
 	set := func(field *string, value string) {
@@ -96,6 +106,8 @@ func (c Config) withDefaults() Config {
 	set(&c.Data, DefaultData)
 	set(&c.Account, DefaultAccount)
 	set(&c.Region, DefaultRegion)
+	set(&c.LogLevel, "info")
+	set(&c.LogFormat, "text")
 	if c.HistoryDays == 0 {
 		c.HistoryDays = 365
 	}
@@ -120,18 +132,32 @@ func (c Config) Check() error {
 		fail("rootAccessKeyId and rootSecretAccessKey are given together or not at all")
 	}
 	if c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
-		fail("database %q is no postgres:// address", redactURL(c.Database))
+		fail("database %q is no postgres:// address", RedactURL(c.Database))
 	}
-	for arn, conn := range c.Connections {
+	for _, arn := range slices.Sorted(maps.Keys(c.Connections)) {
+		conn := c.Connections[arn]
 		if conn.URL == "" {
 			fail("connection %q has no url", arn)
+		} else if err := conn.source().Remote().Check(); err != nil {
+			fail("connection %q: %w", arn, err)
 		}
+	}
+	if c.CodeCommit != "" {
+		if err := (git.Remote{URL: c.CodeCommit}).Check(); err != nil {
+			fail("codeCommit: %w", err)
+		}
+	}
+	if err := build.CheckPassEnv(c.PassEnvironment); err != nil {
+		fail("passEnvironment: %w", err)
 	}
 	if c.HistoryDays < 0 {
 		fail("historyDays %d is negative", c.HistoryDays)
 	}
 	if _, err := parseLevel(c.LogLevel); err != nil {
 		fail("logLevel: %w", err)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		fail("logFormat %q is neither text nor json", c.LogFormat)
 	}
 	return errors.Join(errs...)
 }
@@ -144,12 +170,19 @@ func loopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// redactURL hides what may be a password in an address.
-func redactURL(address string) string {
-	if scheme, rest, ok := strings.Cut(address, "://"); ok {
-		if _, host, found := strings.Cut(rest, "@"); found {
-			return scheme + "://…@" + host
-		}
+// RedactURL hides what may be a password in an address: what is before its host
+// and what is behind its path.
+func RedactURL(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return address
 	}
-	return address
+	host, query, _ := strings.Cut(rest, "?")
+	if at := strings.LastIndex(host, "@"); at >= 0 {
+		host = "****" + host[at:]
+	}
+	if query != "" {
+		host += "?****"
+	}
+	return scheme + "://" + host
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -28,12 +29,17 @@ type endpointRecord struct {
 	Endpoint string `json:"endpoint"`
 	Region   string `json:"region"`
 	Account  string `json:"account"`
+	// RootAccessKeyID is the key that the server accepts: when it comes from the
+	// configuration, the key file says something else or nothing.
+	RootAccessKeyID string `json:"rootAccessKeyId"`
 }
 
 // writeEndpoint tells clients on this machine where the server listens. It is
 // made anew at every start, so it need not survive a crash of the machine.
 func (s *Server) writeEndpoint() error {
-	text, err := json.Marshal(endpointRecord{Endpoint: s.Endpoint(), Region: s.cfg.Region, Account: s.cfg.Account})
+	text, err := json.Marshal(endpointRecord{
+		Endpoint: s.Endpoint(), Region: s.cfg.Region, Account: s.cfg.Account, RootAccessKeyID: s.iam.Root().AccessKeyID,
+	})
 	if err != nil {
 		return err
 	}
@@ -47,9 +53,15 @@ func (s *Server) writeEndpoint() error {
 	return nil
 }
 
+// ErrForeignKey says that a server takes its root key pair from a configuration
+// that the asker does not have.
+var ErrForeignKey = errors.New("the server has its root key pair from its configuration: set PENSTOCK_ROOT_ACCESS_KEY_ID and PENSTOCK_ROOT_SECRET_ACCESS_KEY to the same pair")
+
 // ReadEnvironment reads the environment of the server that serves, or last
-// served, from a data directory. The error wraps fs.ErrNotExist if none did.
-func ReadEnvironment(data string) (Environment, error) {
+// served, from a data directory; root is the pair of the environment, if it has
+// one. The error wraps fs.ErrNotExist if none served, ErrForeignKey if the key
+// pair is not known here.
+func ReadEnvironment(data string, root sigv4.Credentials) (Environment, error) {
 	text, err := os.ReadFile(filepath.Join(data, endpointFile))
 	if err != nil {
 		return Environment{}, fmt.Errorf("reading the endpoint of the server: %w", err)
@@ -59,16 +71,20 @@ func ReadEnvironment(data string) (Environment, error) {
 		return Environment{}, fmt.Errorf("reading the endpoint of the server in %s: %w", data, err)
 	}
 	env := Environment{Endpoint: r.Endpoint, Region: r.Region, Account: r.Account}
-	key, secret := os.Getenv("PENSTOCK_ROOT_ACCESS_KEY_ID"), os.Getenv("PENSTOCK_ROOT_SECRET_ACCESS_KEY")
-	if key != "" && secret != "" {
-		env.Credentials = sigv4.Credentials{AccessKeyID: key, SecretAccessKey: secret}
+	if root.AccessKeyID == r.RootAccessKeyID && root.SecretAccessKey != "" {
+		env.Credentials = root
 		return env, nil
+	}
+	if _, err := os.Stat(filepath.Join(data, iam.RootKeyFile)); errors.Is(err, fs.ErrNotExist) {
+		return Environment{}, ErrForeignKey // and no key is to be made
 	}
 	keys, err := iam.Open(iam.Config{Dir: data, Account: r.Account})
 	if err != nil {
 		return Environment{}, fmt.Errorf("reading the root key: %w", err)
 	}
-	env.Credentials = keys.Root()
+	if env.Credentials = keys.Root(); env.Credentials.AccessKeyID != r.RootAccessKeyID {
+		return Environment{}, ErrForeignKey
+	}
 	return env, nil
 }
 

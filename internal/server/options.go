@@ -3,15 +3,21 @@ package server
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 )
 
 // Scalar is a field of Config that is also a flag and an environment variable.
 type Scalar struct {
-	// Name is the key in the YAML file.
+	// Name is the key in the YAML file; a dot stands for a key within a key.
 	Name string
+	// Flag is the name of the flag, without dashes before it, and Env that of the
+	// environment variable.
 	Flag string
 	Env  string
 	Help string
+	// Secret fields are shown to nobody.
+	Secret bool
 	// Pointer returns the field's address: a *string, a *bool or an *int.
 	Pointer func(*Config) any
 }
@@ -19,18 +25,69 @@ type Scalar struct {
 // Scalars lists every scalar field of Config.
 func Scalars() []Scalar {
 	return []Scalar{
-		{"listen", "listen", "PENSTOCK_LISTEN", `address to listen on (default "127.0.0.1:8700")`, func(c *Config) any { return &c.Listen }},
-		{"allowRemote", "allow-remote", "PENSTOCK_ALLOW_REMOTE", "permit an address that others can reach, without TLS", func(c *Config) any { return &c.AllowRemote }},
-		{"data", "data", "PENSTOCK_DATA", `directory of all state (default "penstock-data")`, func(c *Config) any { return &c.Data }},
-		{"database", "database", "PENSTOCK_DATABASE", "postgres:// address; without it SQLite in the data directory", func(c *Config) any { return &c.Database }},
-		{"account", "account", "PENSTOCK_ACCOUNT", `twelve-digit account (default "000000000000")`, func(c *Config) any { return &c.Account }},
-		{"region", "region", "PENSTOCK_REGION", `home region (default "us-east-1")`, func(c *Config) any { return &c.Region }},
-		{"rootAccessKeyId", "root-access-key-id", "PENSTOCK_ROOT_ACCESS_KEY_ID", "root access key; without it one is made on the first start", func(c *Config) any { return &c.RootAccessKeyID }},
-		{"rootSecretAccessKey", "root-secret-access-key", "PENSTOCK_ROOT_SECRET_ACCESS_KEY", "secret of the root access key", func(c *Config) any { return &c.RootSecretAccessKey }},
-		{"codeCommit", "code-commit", "PENSTOCK_CODE_COMMIT", "base URL or directory of CodeCommit repositories", func(c *Config) any { return &c.CodeCommit }},
-		{"historyDays", "history-days", "PENSTOCK_HISTORY_DAYS", "days that executions and their logs are kept (default 365)", func(c *Config) any { return &c.HistoryDays }},
-		{"logLevel", "log-level", "PENSTOCK_LOG_LEVEL", "debug, info, warn or error (default \"info\")", func(c *Config) any { return &c.LogLevel }},
+		scalar("listen", `address to listen on (default "127.0.0.1:8700")`, func(c *Config) any { return &c.Listen }),
+		scalar("allowRemote", "permit an address that others can reach, without TLS", func(c *Config) any { return &c.AllowRemote }),
+		scalar("data", `directory of all state (default "penstock-data")`, func(c *Config) any { return &c.Data }),
+		secret("database", "postgres:// address; without it SQLite in the data directory", func(c *Config) any { return &c.Database }),
+		scalar("account", `twelve-digit account (default "000000000000")`, func(c *Config) any { return &c.Account }),
+		scalar("region", `home region (default "us-east-1")`, func(c *Config) any { return &c.Region }),
+		scalar("rootAccessKeyId", "root access key; without it one is made on the first start", func(c *Config) any { return &c.RootAccessKeyID }),
+		secret("rootSecretAccessKey", "secret of the root access key", func(c *Config) any { return &c.RootSecretAccessKey }),
+		scalar("codeCommit", "base URL or directory of CodeCommit repositories", func(c *Config) any { return &c.CodeCommit }),
+		scalar("s3.endpoint", "URL of an S3 elsewhere for S3 sources and deployments; without it the S3 of this server", func(c *Config) any { return &c.S3.Endpoint }),
+		scalar("s3.region", "region of the S3 elsewhere", func(c *Config) any { return &c.S3.Region }),
+		scalar("s3.pathStyle", "put bucket names into the path, for an S3 elsewhere that needs it", func(c *Config) any { return &c.S3.PathStyle }),
+		scalar("s3.accessKeyId", "access key for the S3 elsewhere", func(c *Config) any { return &c.S3.AccessKeyID }),
+		secret("s3.secretAccessKey", "secret of the access key for the S3 elsewhere", func(c *Config) any { return &c.S3.SecretAccessKey }),
+		scalar("historyDays", "days that executions and their logs are kept (default 365)", func(c *Config) any { return &c.HistoryDays }),
+		scalar("logLevel", `debug, info, warn or error (default "info")`, func(c *Config) any { return &c.LogLevel }),
+		scalar("logFormat", `text, or json: one object a line (default "text")`, func(c *Config) any { return &c.LogFormat }),
 	}
+}
+
+// scalar derives the names of the flag and the environment variable from the
+// key: s3.pathStyle is --s3-path-style and PENSTOCK_S3_PATH_STYLE.
+func scalar(name, help string, pointer func(*Config) any) Scalar {
+	var flag strings.Builder
+	for _, r := range name {
+		switch {
+		case r == '.':
+			flag.WriteByte('-')
+		case unicode.IsUpper(r):
+			flag.WriteByte('-')
+			flag.WriteRune(unicode.ToLower(r))
+		default:
+			flag.WriteRune(r)
+		}
+	}
+	env := "PENSTOCK_" + strings.ToUpper(strings.ReplaceAll(flag.String(), "-", "_"))
+	return Scalar{Name: name, Flag: flag.String(), Env: env, Help: help, Pointer: pointer}
+}
+
+func secret(name, help string, pointer func(*Config) any) Scalar {
+	s := scalar(name, help, pointer)
+	s.Secret = true
+	return s
+}
+
+// Show returns the field's value for people: of a secret only that there is one,
+// of an address no password.
+func (s Scalar) Show(c Config) string {
+	switch p := s.Pointer(&c).(type) {
+	case *string:
+		switch {
+		case *p == "" || !s.Secret:
+			return RedactURL(*p)
+		case strings.Contains(*p, "://"):
+			return RedactURL(*p)
+		}
+		return "****"
+	case *bool:
+		return strconv.FormatBool(*p)
+	case *int:
+		return strconv.Itoa(*p)
+	}
+	return ""
 }
 
 // Set parses a text into the field.

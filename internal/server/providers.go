@@ -106,9 +106,13 @@ func (s *Server) objects(ctx context.Context) (provider.ObjectsFor, error) {
 func (c Config) connections() map[string]source.Connection {
 	connections := map[string]source.Connection{}
 	for arn, conn := range c.Connections {
-		connections[arn] = source.Connection{
-			BaseURL: conn.URL, ProviderType: conn.ProviderType, Username: conn.Username, Token: conn.Token, SSHKeyFile: conn.SSHKeyFile,
-		}
+		connections[arn] = conn.source()
 	}
 	return connections
+}
+
+func (c Connection) source() source.Connection {
+	return source.Connection{
+		BaseURL: c.URL, ProviderType: c.ProviderType, Username: c.Username, Token: c.Token, SSHKeyFile: c.SSHKeyFile,
+	}
 }

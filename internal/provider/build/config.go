@@ -66,15 +66,24 @@ func (c Config) checked() (Config, error) {
 	if c.Sandbox == nil {
 		return c, errors.New("build provider: no sandbox configured")
 	}
-	for _, name := range c.PassEnv {
-		if reserved(name) || !isName(name) {
-			return c, fmt.Errorf("build provider: variable %q cannot be passed to builds", name)
-		}
+	if err := CheckPassEnv(c.PassEnv); err != nil {
+		return c, fmt.Errorf("build provider: %w", err)
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	return c, nil
+}
+
+// CheckPassEnv reports the first name that PassEnv cannot have: no name of a
+// variable, or one that is never passed.
+func CheckPassEnv(names []string) error {
+	for _, name := range names {
+		if reserved(name) || !isName(name) {
+			return fmt.Errorf("variable %q cannot be passed to builds", name)
+		}
+	}
+	return nil
 }
 
 // reserved reports whether a variable of the server must never reach a build.

@@ -85,6 +85,12 @@ func TestWorkingCopyOfPlainFolder(t *testing.T) {
 	if d := cmp.Diff(want, got.OutputVariables); d != "" {
 		t.Error(d)
 	}
+	// In the place of an S3 source it has what that has.
+	got, err = WorkingCopy{}.Start(t.Context(), attempt(t, &artifacts{}, map[string]string{"Directory": dir, "S3Bucket": "b", "S3ObjectKey": "k.zip"}))
+	must(t, err)
+	if v := got.OutputVariables; v["BucketName"] != "b" || v["ObjectKey"] != "k.zip" || v["VersionId"] != got.Revision.ID || v["ETag"] == "" {
+		t.Errorf("variables %v of revision %s", v, got.Revision.ID)
+	}
 	for _, bad := range []string{"", "relative", filepath.Join(dir, "none"), filepath.Join(dir, "a")} {
 		got, err := WorkingCopy{}.Start(t.Context(), attempt(t, &artifacts{}, map[string]string{"Directory": bad}))
 		wantFailure(t, got, err, "ConfigurationError", "folder")

@@ -39,6 +39,8 @@ func (WorkingCopy) Type() pipeline.ActionType {
 		{Name: "FullRepositoryId", Key: true, Description: "The value of the output variable FullRepositoryName."},
 		{Name: "RepositoryName", Key: true, Description: "The value of the output variable RepositoryName."},
 		{Name: "BranchName", Key: true, Description: "The value of the output variable BranchName when no branch is checked out."},
+		{Name: "S3Bucket", Key: true, Description: "The value of the output variable BucketName; with it the folder also has a VersionId and an ETag."},
+		{Name: "S3ObjectKey", Key: true, Description: "The value of the output variable ObjectKey."},
 	}
 	return t
 }
@@ -142,6 +144,10 @@ func workingCopyReport(a provider.Attempt, w git.WorkingCopy, dir, digest string
 		if value != "" {
 			variables[name] = value
 		}
+	}
+	if bucket := a.Configuration["S3Bucket"]; bucket != "" {
+		variables["BucketName"], variables["ObjectKey"] = bucket, a.Configuration["S3ObjectKey"]
+		variables["VersionId"], variables["ETag"] = revision, digest
 	}
 	summary = cutRunes(summary, maxSummary)
 	return provider.Report{
