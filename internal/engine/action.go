@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
@@ -126,7 +127,8 @@ func (m *machine) actionReported(b ActionReported) {
 // keepResults notes what a successful action gave to those that follow.
 func (m *machine) keepResults(e *Execution, plan *pipeline.ActionPlan, b ActionReported) {
 	for _, name := range b.Produced {
-		if art := e.artifact(name); art != nil {
+		made := slices.ContainsFunc(plan.Outputs, func(o pipeline.OutputArtifact) bool { return o.Name == name })
+		if art := e.artifact(name); made && art != nil {
 			art.Produced = true
 			art.Revision = m.revisionBehind(e, plan, b)
 		}

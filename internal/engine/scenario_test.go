@@ -27,7 +27,7 @@ import (
 //	delete
 //	start [name=value]  starts the next execution
 //	stop E [abandon] [reason=text]
-//	ok E action, fail E action [code=c]   the provider's report
+//	ok E action [produced=a], fail E action   the provider's report
 //	approve E action [summary=text] [token=t] [stage=s], reject ...
 //	deadline E action   says that the action's time-out has come
 //	disable stage [outbound] [reason=text], enable stage [outbound]
@@ -163,6 +163,10 @@ func (s *scenario) report(args args, ok bool) engine.Body {
 	b := engine.ActionReported{Execution: s.id(execution), Action: s.last[execution+"/"+action], Succeeded: ok}
 	if !ok {
 		b.Outcome.ErrorCode = "JobFailed"
+		return b
+	}
+	if produced := args.value("produced"); produced != "" {
+		b.Produced = []string{produced}
 		return b
 	}
 	for _, stage := range s.next.Stages {
