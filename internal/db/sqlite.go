@@ -20,8 +20,9 @@ const (
 	lockFile   = "penstock.lock"
 
 	// Pages of 4 KiB stay in the page cache of the operating system anyway, so the
-	// caches of the connections are small.
-	writerCacheKiB = 2048
+	// caches of the connections are small. The writer's holds the pages that many
+	// pipelines write to in turn: looking one up in the log costs a search.
+	writerCacheKiB = 8192
 	readerCacheKiB = 512
 )
 
@@ -109,6 +110,9 @@ func sqlitePool(dir string, cacheKiB int, option string) (*sql.DB, error) {
 		"&_pragma=case_sensitive_like(ON)" + // as PostgreSQL does
 		"&_pragma=temp_store(MEMORY)" +
 		"&_pragma=journal_size_limit(16777216)" +
+		// The log is as long as it may stay on disk, in pages: most pages are
+		// written to it many times before they are copied once.
+		"&_pragma=wal_autocheckpoint(4000)" +
 		fmt.Sprintf("&_pragma=cache_size(-%d)", cacheKiB)
 	connector, err := sqlite.NewConnector(name.String())
 	if err != nil {

@@ -25,17 +25,20 @@ const anyNode = "*"
 const outcomeUnknown = "outcome unknown: the node went away"
 
 // carryOut carries out a claimed effect in its own goroutine, until it is over
-// or the dispatcher closes.
+// or the dispatcher closes. An effect that is being carried out here already is
+// left alone.
 func (d *Dispatcher) carryOut(x effect) {
 	d.mu.Lock()
-	if d.stopped {
+	if d.stopped || d.carrying[x.ID] {
 		d.mu.Unlock()
 		return
 	}
+	d.carrying[x.ID] = true
 	d.running.Add(1)
 	d.mu.Unlock()
 	go func() {
 		defer d.running.Done()
+		defer d.carried(x.ID)
 		for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 			err := d.carryOutOnce(d.ctx, x)
 			if err == nil || errors.Is(err, errVoid) || d.ctx.Err() != nil {
@@ -52,6 +55,12 @@ func (d *Dispatcher) carryOut(x effect) {
 			}
 		}
 	}()
+}
+
+func (d *Dispatcher) carried(id string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.carrying, id)
 }
 
 // sleep waits; false when ctx ended first.

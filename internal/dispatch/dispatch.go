@@ -60,6 +60,7 @@ type Dispatcher struct {
 	idGen    uint64 // raised whenever ids forgets something
 	plans    map[planKey]*pipeline.Plan
 	attempts map[string]context.CancelCauseFunc
+	carrying map[string]bool // the effects that are being carried out here
 	wake     chan struct{}
 	stopped  bool
 	leased   bool // the node's row was there when it was last renewed
@@ -99,6 +100,7 @@ func New(cfg Config) *Dispatcher {
 		ids:      map[Key]string{},
 		plans:    map[planKey]*pipeline.Plan{},
 		attempts: map[string]context.CancelCauseFunc{},
+		carrying: map[string]bool{},
 		wake:     make(chan struct{}, 1),
 		ctx:      ctx,
 		cancel:   cancel,

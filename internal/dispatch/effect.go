@@ -51,7 +51,9 @@ func (d *Dispatcher) loop() {
 			timer.Stop()
 			return
 		case <-wake:
+			d.adoptOrLog()
 		case <-d.wake:
+			d.adoptOrLog()
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -61,7 +63,14 @@ func (d *Dispatcher) loop() {
 				continue
 			}
 			renewed = d.Now()
+			d.adoptOrLog()
 		}
+	}
+}
+
+func (d *Dispatcher) adoptOrLog() {
+	if err := d.adopt(d.ctx); err != nil && d.ctx.Err() == nil {
+		d.Logger.Error("adopting effects", "node", d.node, "error", err)
 	}
 }
 
@@ -102,25 +111,39 @@ func (d *Dispatcher) claim(ctx context.Context, now int64) ([]effect, error) {
 	var claimed []effect
 	query := fmt.Sprintf(sqlClaimEffects, d.DB.Dialect().ClaimSuffix)
 	err := d.DB.Write(ctx, func(tx *db.Tx) error {
-		rows, err := tx.Query(query, d.node, now, claimBatch)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var x effect
-			var kind string
-			err := rows.Scan(&x.ID, &kind, &x.PipelineID, &x.ExecutionID, &x.ActionID, &x.Version, &x.Stage, &x.Name,
-				&x.Deadline, &x.BegunNode, &x.ProviderState)
-			if err != nil {
-				return err
-			}
-			x.Kind = engine.EffectKind(kind)
-			claimed = append(claimed, x)
-		}
-		return rows.Err()
+		claimed = nil
+		return each(tx, scanEffect(&claimed), query, d.node, now, claimBatch)
 	})
 	return claimed, err
+}
+
+func scanEffect(list *[]effect) func(scanner) error {
+	return func(row scanner) error {
+		var x effect
+		var kind string
+		err := row.Scan(&x.ID, &kind, &x.PipelineID, &x.ExecutionID, &x.ActionID, &x.Version, &x.Stage, &x.Name,
+			&x.Deadline, &x.BegunNode, &x.ProviderState)
+		x.Kind = engine.EffectKind(kind)
+		*list = append(*list, x)
+		return err
+	}
+}
+
+// adopt carries out what is claimed by this node and nobody here works on: a
+// commit whose outcome was unknown did happen, or a stop came from another node.
+func (d *Dispatcher) adopt(ctx context.Context) error {
+	var own []effect
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		own = nil
+		return each(tx, scanEffect(&own), sqlOwnEffects, d.node)
+	})
+	if err != nil {
+		return fmt.Errorf("looking for effects of node %s: %w", d.node, err)
+	}
+	for _, x := range own {
+		d.carryOut(x)
+	}
+	return nil
 }
 
 // takeOver makes what nodes that are gone had claimed free again. With a

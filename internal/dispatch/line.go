@@ -39,8 +39,10 @@ type unit struct {
 	token string
 	// definition is the new version of an update.
 	definition *definition
-	// retried is set when an earlier commit of the event has an unknown outcome.
+	// retried is set when an earlier commit of the event has an unknown outcome;
+	// that commit was made on top of version since.
 	retried bool
+	since   int64
 
 	decision engine.Decision
 	err      error
@@ -118,12 +120,17 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 		case errors.Is(err, db.ErrConflict) && d.ctx.Err() == nil && tries < 100:
 		case errors.Is(err, db.ErrUnknownOutcome) && tries < 3:
 			for _, u := range open {
-				u.retried = true
+				if !u.retried {
+					u.retried, u.since = true, l.version
+				}
 			}
+			// If it did commit, its effects wait for this node.
+			d.nudge()
 		default:
 			for _, u := range open {
 				u.decision, u.err = engine.Decision{}, err
 			}
+			d.nudge()
 			return
 		}
 	}
@@ -189,7 +196,7 @@ func (d *Dispatcher) findApplied(tx *db.Tx, l *line, batch []*unit) error {
 		if !u.retried {
 			continue
 		}
-		changes, err := scanChanges(tx.QueryRow(sqlSelectChange, u.ev.ID, l.id))
+		changes, err := scanChanges(tx.QueryRow(sqlSelectChange, l.id, u.since, u.ev.ID))
 		if errors.Is(err, db.ErrNoRows) {
 			continue
 		}

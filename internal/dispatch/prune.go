@@ -2,7 +2,9 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/db"
@@ -12,74 +14,131 @@ import (
 const pruneBatch = 200
 
 // Prune forgets executions that started before a time (milliseconds) and have
-// ended, with their actions and their part of the history: one small batch, of
-// those that started at from or later. It returns the action executions that are
-// gone, whose logs may go too, and where the next batch begins, 0 when this was
-// the last. An execution that a stage still shows as its latest stays.
-func (d *Dispatcher) Prune(ctx context.Context, from, before int64) (gone []string, next int64, err error) {
-	err = d.DB.Write(ctx, func(tx *db.Tx) error {
-		gone, next = nil, 0
-		old, err := d.oldExecutions(tx, from, before)
-		if err != nil {
-			return err
-		}
-		for _, x := range old {
-			kept, err := namedByState(tx, x)
-			if err != nil {
-				return err
-			}
-			if kept {
-				continue
-			}
-			if gone, err = forgetExecution(tx, x.id, gone); err != nil {
-				return err
-			}
-		}
-		changes, err := tx.Exec(sqlOldChanges, before, pruneBatch)
-		if err != nil {
-			return err
-		}
-		switch {
-		case len(old) == pruneBatch:
-			next = max(old[pruneBatch-1].start, from+1)
-		case changes == pruneBatch:
-			next = max(from, 1)
-		}
-		return nil
-	})
+// ended, with their actions and their part of the history: one small batch of
+// one pipeline. It returns the action executions that are gone, whose logs may
+// go too, and where the next batch begins, empty when this was the last; the
+// first begins at "". An execution that a stage still shows as its latest stays.
+//
+// It goes from pipeline to pipeline by the keys that are there anyway: an index
+// by time would have to be written by every start.
+func (d *Dispatcher) Prune(ctx context.Context, from string, before int64) (gone []string, next string, err error) {
+	at, err := parsePrunePoint(from)
 	if err != nil {
-		return nil, 0, fmt.Errorf("pruning history: %w", err)
+		return nil, "", err
+	}
+	err = d.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(sqlNextOld, at.pipeline, before).Scan(&at.next)
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return nil, "", nil
+	}
+	if err == nil {
+		if at.next != at.pipeline {
+			at = prunePoint{pipeline: at.next}
+		}
+		err = d.DB.Write(ctx, func(tx *db.Tx) error {
+			gone, next, err = pruneAt(tx, at, before)
+			return err
+		})
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("pruning history: %w", err)
 	}
 	return gone, next, nil
 }
 
-type oldExecution struct {
-	id, pipeline string
-	start        int64
+// prunePoint is a place in the walk over all history: executions of a pipeline
+// from a number on. A finished pipeline is left by a name just behind it.
+type prunePoint struct {
+	pipeline string
+	seq      int64
+	next     string
 }
 
-func (d *Dispatcher) oldExecutions(tx *db.Tx, from, before int64) ([]oldExecution, error) {
-	var old []oldExecution
-	err := each(tx, func(row scanner) error {
-		var x oldExecution
-		err := row.Scan(&x.id, &x.pipeline, &x.start)
-		old = append(old, x)
-		return err
-	}, sqlOldExecutions, from, before, pruneBatch)
-	return old, err
+func (p prunePoint) String() string { return p.pipeline + "/" + strconv.FormatInt(p.seq, 10) }
+
+func parsePrunePoint(text string) (prunePoint, error) {
+	if text == "" {
+		return prunePoint{}, nil
+	}
+	pipeline, number, _ := strings.Cut(text, "/")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return prunePoint{}, fmt.Errorf("pruning history: %q is no place to begin", text)
+	}
+	return prunePoint{pipeline: pipeline, seq: seq}, nil
 }
 
-// namedByState reports whether a live pipeline's state names an execution. Ids
-// are random, so finding one in the text is proof enough.
-func namedByState(tx *db.Tx, x oldExecution) (bool, error) {
-	named := false
-	err := each(tx, func(row scanner) error {
-		var state string
-		err := row.Scan(&state)
-		named = strings.Contains(state, x.id)
-		return err
-	}, sqlNamedByState, x.pipeline)
-	return named, err
+// pruneAt deletes one batch and tells where the next one begins.
+func pruneAt(tx *db.Tx, at prunePoint, before int64) (gone []string, next string, err error) {
+	var state string
+	if err := tx.QueryRow(sqlNamedByState, at.pipeline).Scan(&state); err != nil && !errors.Is(err, db.ErrNoRows) {
+		return nil, "", err
+	}
+	old, more, err := oldExecutions(tx, &at, before)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, id := range old {
+		// Ids are random, so finding one in the text is proof enough.
+		if strings.Contains(state, id) {
+			continue
+		}
+		if gone, err = forgetExecution(tx, id, gone); err != nil {
+			return nil, "", err
+		}
+	}
+	moreChanges, err := pruneChanges(tx, at.pipeline, before)
+	if err != nil {
+		return nil, "", err
+	}
+	if !more && !moreChanges {
+		at = prunePoint{pipeline: at.pipeline + "~"}
+	}
+	return gone, at.String(), nil
+}
+
+// oldExecutions reads a batch of ended executions and moves at behind it. It
+// stops at the first that is young, because those after it are younger still.
+func oldExecutions(tx *db.Tx, at *prunePoint, before int64) (old []string, more bool, err error) {
+	read, young := 0, false
+	err = each(tx, func(row scanner) error {
+		var id string
+		var seq, start, live int64
+		if err := row.Scan(&id, &seq, &start, &live); err != nil {
+			return err
+		}
+		if young = young || start >= before; young {
+			return nil
+		}
+		read, at.seq = read+1, seq+1
+		if live == 0 {
+			old = append(old, id)
+		}
+		return nil
+	}, sqlOldExecutions, at.pipeline, at.seq, pruneBatch)
+	return old, read == pruneBatch, err
+}
+
+// pruneChanges deletes the oldest changes of a pipeline and tells whether there
+// may be more to delete.
+func pruneChanges(tx *db.Tx, pipeline string, before int64) (more bool, err error) {
+	read, young, last := 0, false, int64(0)
+	err = each(tx, func(row scanner) error {
+		var version, at int64
+		if err := row.Scan(&version, &at); err != nil {
+			return err
+		}
+		if young = young || at >= before; !young {
+			read, last = read+1, version
+		}
+		return nil
+	}, sqlOldChanges, pipeline, pruneBatch)
+	if err != nil || read == 0 {
+		return false, err
+	}
+	_, err = tx.Exec(sqlDeleteChanges, pipeline, last)
+	return read == pruneBatch, err
 }
 
 func forgetExecution(tx *db.Tx, id string, gone []string) ([]string, error) {

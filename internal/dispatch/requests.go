@@ -66,6 +66,7 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 		return Pipeline{}, ErrNameInUse
 	}
 	if err != nil {
+		d.nudge() // an unknown outcome may have left effects for this node
 		return Pipeline{}, fmt.Errorf("creating pipeline %s: %w", key.Name, err)
 	}
 	w.follow()

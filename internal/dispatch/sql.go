@@ -81,7 +81,7 @@ const (
 
 	sqlInsertChange = `
 		insert into changes (pipeline_id, version, event_id, at, body) values ($1, $2, $3, $4, $5)`
-	sqlSelectChange = `select body from changes where event_id = $1 and pipeline_id = $2`
+	sqlSelectChange = `select body from changes where pipeline_id = $1 and version > $2 and event_id = $3`
 	sqlListChanges  = `
 		select version, body from changes where pipeline_id = $1 and version between $2 and $3 order by version`
 
@@ -94,6 +94,9 @@ const (
 		update effects set node = $1 where id in (
 			select id from effects where node = '' and due <= $2 order by due limit $3 %s)
 		returning id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, begun_node, provider_state`
+	sqlOwnEffects = `
+		select id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, begun_node, provider_state
+		from effects where node = $1`
 	sqlNextDue = `select coalesce(min(due), 0) from effects where node = ''`
 	sqlBegin   = `
 		update effects set begun_node = $2, begun_at = $3 where id = $1 and node = $2 and begun_node = $4`
@@ -107,17 +110,24 @@ const (
 		insert into start_tokens (pipeline_id, token, execution_id, at) values ($1, $2, $3, $4)
 		on conflict (pipeline_id, token) do update set execution_id = excluded.execution_id, at = excluded.at
 		where start_tokens.at < $5`
+	// The oldest of a pipeline's executions and of its changes tell whether it has
+	// anything to forget: both are in the order of time.
+	sqlNextOld = `
+		select id from pipelines where id >= $1 and (
+			(select start_time from pipeline_executions x where x.pipeline_id = pipelines.id order by seq limit 1) < $2 or
+			(select at from changes c where c.pipeline_id = pipelines.id order by version limit 1) < $2)
+		order by id limit 1`
 	sqlOldExecutions = `
-		select id, pipeline_id, start_time from pipeline_executions
-		where live = 0 and start_time >= $1 and start_time < $2 order by start_time limit $3`
+		select id, seq, start_time, live from pipeline_executions
+		where pipeline_id = $1 and seq >= $2 order by seq limit $3`
 	sqlActionIDs       = `select id from action_executions where execution_id = $1`
 	sqlDeleteActions   = `delete from action_executions where execution_id = $1`
 	sqlDeleteExecution = `delete from pipeline_executions where id = $1`
 	sqlNamedByState    = `select state from pipelines where id = $1 and deleted = 0`
-	sqlOldChanges      = `
-		delete from changes where event_id in (select event_id from changes where at < $1 order by at limit $2)`
-	sqlSelectToken = `select execution_id from start_tokens where pipeline_id = $1 and token = $2`
-	sqlPruneTokens = `delete from start_tokens where at < $1`
+	sqlOldChanges      = `select version, at from changes where pipeline_id = $1 order by version limit $2`
+	sqlDeleteChanges   = `delete from changes where pipeline_id = $1 and version <= $2`
+	sqlSelectToken     = `select execution_id from start_tokens where pipeline_id = $1 and token = $2`
+	sqlPruneTokens     = `delete from start_tokens where at < $1`
 
 	sqlRenewNode    = `update nodes set expires = $2 where id = $1`
 	sqlInsertNode   = `insert into nodes (id, expires) values ($1, $2)`

@@ -36,7 +36,7 @@ func (s *Server) maintain(ctx context.Context) {
 // prune forgets history that is older than it is kept.
 func (s *Server) prune(ctx context.Context) {
 	before := time.Now().AddDate(0, 0, -s.cfg.HistoryDays).UnixMilli()
-	for from := int64(0); ctx.Err() == nil; {
+	for from := ""; ctx.Err() == nil; {
 		gone, next, err := s.dispatch.Prune(ctx, from, before)
 		if err != nil {
 			s.log.Error("pruning history", "error", err)
@@ -47,7 +47,7 @@ func (s *Server) prune(ctx context.Context) {
 				s.log.Error("deleting a log", "stream", stream, "error", err)
 			}
 		}
-		if next == 0 {
+		if next == "" {
 			return
 		}
 		from = next

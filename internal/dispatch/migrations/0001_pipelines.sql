@@ -42,7 +42,6 @@ create table pipeline_executions (
 );
 create unique index pipeline_executions_seq on pipeline_executions (pipeline_id, seq);
 create index pipeline_executions_live on pipeline_executions (pipeline_id) where live = 1;
-create index pipeline_executions_ended on pipeline_executions (start_time) where live = 0;
 
 -- One row an action execution. ord orders them by start within a pipeline.
 create table action_executions (
@@ -74,8 +73,6 @@ create table changes (
     body        text     not null,
     primary key (pipeline_id, version)
 );
-create index changes_event on changes (event_id);
-create index changes_at on changes (at);
 
 create table effects (
     id             text_key not null primary key,
