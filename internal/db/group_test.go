@@ -135,6 +135,49 @@ func TestGroupUnitFailsAlone(t *testing.T) {
 
 // A unit that ends the writer's goroutine takes those before it along, which are
 // told, and nobody after it.
+// What a unit is told may rest on the units before it, as a duplicate does. It
+// must not be told before those are durable, nor when they are lost.
+func TestGroupTellsNothingBeforeTheCommit(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("lost=%t", lost), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, d *db.DB, _ *db.Faults) {
+				told := make(chan error, 1)
+				hold := make(chan struct{})
+				release := make(chan struct{})
+				write := func(unit func(*db.Tx) error) {
+					go func() { _ = d.Write(context.Background(), unit) }()
+					synctest.Wait() // queued
+				}
+				write(func(*db.Tx) error { <-release; return nil })
+				write(insert("a", 1))
+				go func() { told <- d.Write(context.Background(), insert("a", 2)) }()
+				synctest.Wait()
+				write(func(*db.Tx) error {
+					<-hold
+					if lost {
+						goexit()
+					}
+					return nil
+				})
+				close(release)
+				synctest.Wait()
+				select {
+				case err := <-told:
+					t.Errorf("told before the commit: %v", err)
+					told <- err
+				default:
+				}
+				close(hold)
+				if err := <-told; err == nil || db.IsUnique(err) == lost {
+					t.Errorf("told %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestGroupGoexit(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, d *db.DB, _ *db.Faults) {

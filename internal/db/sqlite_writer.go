@@ -218,8 +218,15 @@ type groupRun struct {
 	writer     *writer
 	savepoints bool    // off for a lone unit: the transaction is its savepoint
 	written    []*unit // succeeded so far, to be committed
+	refused    []refusal
 	running    *unit
-	over       bool
+}
+
+// refusal is a unit that failed alone. It may rest on what the units before it
+// wrote, as a duplicate does, so that it is told only when that is durable.
+type refusal struct {
+	unit *unit
+	err  error
 }
 
 // run runs one unit. It returns an error if the whole transaction is lost, which
@@ -243,10 +250,11 @@ func (g *groupRun) run(u *unit) error {
 	if err != nil {
 		lost := g.undo()
 		if lost != nil {
-			lost = cmp.Or(tx.failed, lost) // the failed statement says why
+			u.finish(err)
+			return cmp.Or(tx.failed, lost) // the failed statement says why
 		}
-		u.finish(err)
-		return lost
+		g.refused = append(g.refused, refusal{u, err})
+		return nil
 	}
 	if g.savepoints {
 		if err := conn.run("release unit"); err != nil {
@@ -264,7 +272,6 @@ func (g *groupRun) run(u *unit) error {
 func (g *groupRun) undo() error {
 	conn := g.writer.conn
 	if !g.savepoints {
-		g.over = true
 		g.writer.rollback()
 		return nil
 	}
@@ -276,20 +283,17 @@ func (g *groupRun) undo() error {
 
 // commit makes the units durable and answers them.
 func (g *groupRun) commit() {
-	if g.over {
-		return
-	}
-	g.over = true
 	w := g.writer
 	if len(g.written) == 0 {
-		w.rollback()
+		if g.savepoints {
+			w.rollback()
+		}
+		g.refuse()
 		return
 	}
 	if err := w.conn.run("commit"); err != nil {
 		w.rollback()
-		for _, u := range g.written {
-			u.finish(fmt.Errorf("%w: %w", ErrUnknownOutcome, err))
-		}
+		g.fail(fmt.Errorf("%w: %w", ErrUnknownOutcome, err))
 		return
 	}
 	for _, u := range g.written {
@@ -301,16 +305,31 @@ func (g *groupRun) commit() {
 	for _, u := range g.written {
 		u.finish(u.after)
 	}
+	g.refuse()
 }
 
-// lost answers the units that had succeeded in a transaction that is gone: they
-// are rolled back, and it is known.
-func (g *groupRun) lost(cause error) {
-	g.over = true
-	g.writer.rollback()
-	for _, u := range g.written {
-		u.finish(fmt.Errorf("rolled back with its group: %w", cause))
+// refuse answers the units that failed alone.
+func (g *groupRun) refuse() {
+	for _, r := range g.refused {
+		r.unit.finish(r.err)
 	}
+}
+
+// fail gives every unit that ran the same answer, whatever its own was.
+func (g *groupRun) fail(err error) {
+	for _, u := range g.written {
+		u.finish(err)
+	}
+	for _, r := range g.refused {
+		r.unit.finish(err)
+	}
+}
+
+// lost answers the units of a transaction that is gone: they are rolled back,
+// and it is known.
+func (g *groupRun) lost(cause error) {
+	g.writer.rollback()
+	g.fail(fmt.Errorf("rolled back with its group: %w", cause))
 }
 
 // abandon is for a unit that ended the goroutine: it answers those that ran and
