@@ -21,6 +21,9 @@ type Caller struct {
 	ARN string
 	// AccessKeyID is the access key that signed the request.
 	AccessKeyID string
+	// SourceIP is the address that the request came from, without the port; empty
+	// if it is unknown.
+	SourceIP string
 	// RequestID is the id under which the request is logged and answered.
 	RequestID string
 }

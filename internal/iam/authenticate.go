@@ -9,7 +9,7 @@ import (
 
 // Authenticate proves who sent a request to the JSON service with the given
 // signing name. body is the body as it was received, all of it. The error is an
-// *api.Error.
+// *api.Error, unless the key could not be read.
 func (s *Service) Authenticate(r *http.Request, body []byte, service string) (api.Caller, error) {
 	sig, err := sigv4.Parse(r)
 	if err != nil {
@@ -18,15 +18,19 @@ func (s *Service) Authenticate(r *http.Request, body []byte, service string) (ap
 	if err := sig.CheckScope(service); err != nil {
 		return api.Caller{}, jsonError(err)
 	}
-	key, ok := s.find(sig.AccessKeyID)
+	key, err := s.find(r.Context(), sig.AccessKeyID)
+	if err != nil {
+		return api.Caller{}, err
+	}
 	// A token with a permanent key is as wrong as an unknown key.
-	if !ok || sig.SessionToken != "" {
+	if key == nil || sig.SessionToken != "" {
 		return api.Caller{}, &api.Error{Code: "UnrecognizedClientException", Message: "The security token included in the request is invalid."}
 	}
 	if err := s.verifying.Verify(sig, r, sigv4.Hash(body), key.secret, s.now()); err != nil {
 		return api.Caller{}, jsonError(err)
 	}
-	return key.caller(sig), nil
+	s.note(sig.AccessKeyID, key, sig.Service)
+	return key.caller(r, sig), nil
 }
 
 // jsonError is a refused signature in the words of the JSON services, which are

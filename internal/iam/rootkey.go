@@ -3,7 +3,6 @@ package iam
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,79 +57,22 @@ func fileRootKey(dir string) (sigv4.Credentials, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return sigv4.Credentials{}, fmt.Errorf("making the directory of the root key: %w", err)
 	}
-	if err := createRootKey(dir, path); err != nil {
+	if err := createPrivate(path, rootKeyFile{AccessKeyID: newAccessKeyID(), SecretAccessKey: newSecret()}); err != nil {
 		return sigv4.Credentials{}, fmt.Errorf("making the root key file %s: %w", path, err)
 	}
 	return readRootKey(path)
 }
 
 func readRootKey(path string) (sigv4.Credentials, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return sigv4.Credentials{}, fmt.Errorf("reading the root key: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return sigv4.Credentials{}, fmt.Errorf("reading the root key: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return sigv4.Credentials{}, fmt.Errorf("root key file %s may be read by others (mode %04o): make it private with chmod 600", path, mode)
-	}
 	var content rootKeyFile
-	if err := json.NewDecoder(f).Decode(&content); err != nil {
-		return sigv4.Credentials{}, fmt.Errorf("reading the root key file %s: %w", path, err)
+	if err := readPrivate(path, &content); err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("reading the root key file: %w", err)
 	}
 	key := sigv4.Credentials{AccessKeyID: content.AccessKeyID, SecretAccessKey: content.SecretAccessKey}
 	if err := checkKey(key); err != nil {
 		return sigv4.Credentials{}, fmt.Errorf("reading the root key file %s: %w", path, err)
 	}
 	return key, nil
-}
-
-// createRootKey writes a new key pair, whole or not at all, and never over an
-// existing one.
-func createRootKey(dir, path string) error {
-	text, err := json.MarshalIndent(rootKeyFile{AccessKeyID: newAccessKeyID(), SecretAccessKey: newSecret()}, "", "  ")
-	if err != nil {
-		return err
-	}
-	// CreateTemp makes the file with mode 0600.
-	tmp, err := os.CreateTemp(dir, RootKeyFile+".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(append(text, '\n'))
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := publish(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// publish gives the temporary file its name. A link, unlike a rename, leaves
-// the file of a process that was faster alone; where the file system has no
-// links, the last one wins and every later start agrees.
-func publish(tmp, path string) error {
-	err := os.Link(tmp, path)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return os.Rename(tmp, path)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // newAccessKeyID returns an id of the form AWS gives permanent keys: AKIA and

@@ -15,7 +15,7 @@ import (
 // it is read. The reader answers an *api.Error in place of io.EOF for content
 // that is not what was signed; nothing read before may be kept then.
 //
-// All errors are *api.Error values with the codes, texts and statuses of S3.
+// Refusals are *api.Error values with the codes, texts and statuses of S3.
 func (s *Service) AuthenticateStream(r *http.Request, service string) (api.Caller, io.Reader, error) {
 	sig, err := sigv4.Parse(r)
 	if err != nil {
@@ -24,8 +24,11 @@ func (s *Service) AuthenticateStream(r *http.Request, service string) (api.Calle
 	if err := sig.CheckScope(service); err != nil {
 		return api.Caller{}, nil, s3SignatureError(err, r)
 	}
-	key, ok := s.find(sig.AccessKeyID)
-	if !ok {
+	key, err := s.find(r.Context(), sig.AccessKeyID)
+	if err != nil {
+		return api.Caller{}, nil, err
+	}
+	if key == nil {
 		return api.Caller{}, nil, &api.Error{Code: "InvalidAccessKeyId", Status: http.StatusForbidden,
 			Message: "The AWS Access Key Id you provided does not exist in our records."}
 	}
@@ -48,7 +51,8 @@ func (s *Service) AuthenticateStream(r *http.Request, service string) (api.Calle
 	if err != nil {
 		return api.Caller{}, nil, s3BodyError(err)
 	}
-	return key.caller(sig), s3Body{body}, nil
+	s.note(sig.AccessKeyID, key, sig.Service)
+	return key.caller(r, sig), s3Body{body}, nil
 }
 
 // s3SignatureError is a refused signature in the words of S3.
