@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/awsjson"
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/server"
+	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
 // The account and the region of these tests.
@@ -57,6 +58,13 @@ func newBed(t testing.TB, change ...func(*server.Config)) *bed {
 	b.start()
 	t.Cleanup(func() { b.stop() })
 	return b
+}
+
+// on is the same bed for a subtest.
+func (b *bed) on(t testing.TB) *bed {
+	other := *b
+	other.t = t
+	return &other
 }
 
 // start starts the server and makes the clients.
@@ -231,6 +239,19 @@ func (b *bed) actions(name, execution string) []types.ActionExecutionDetail {
 	return out.ActionExecutionDetails
 }
 
+// resolved reports whether the configuration of an action differs from the one
+// declared, if it has references.
+func (b *bed) resolved(name, execution, action string) bool {
+	for _, a := range b.actions(name, execution) {
+		for key, text := range a.Input.Configuration {
+			if aws.ToString(a.ActionName) == action && strings.Contains(text, "#{") && a.Input.ResolvedConfiguration[key] == text {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // bucket makes a versioned bucket.
 func (b *bed) bucket(name string) string {
 	b.t.Helper()
@@ -264,4 +285,11 @@ func zipped(t testing.TB, files map[string]string) string {
 		t.Fatal(err)
 	}
 	return buf.String()
+}
+
+// staticKey gives an SDK client a key.
+func staticKey(c sigv4.Credentials) func(context.Context) (aws.Credentials, error) {
+	return func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey}, nil
+	}
 }

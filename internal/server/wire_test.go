@@ -110,7 +110,8 @@ func (w *wire) run(d *datadriven.TestData) string {
 	return ""
 }
 
-// awaitAction waits until the state shows an action with a status.
+// awaitAction waits until the state shows an action with a status, and the
+// history its references resolved: that follows the start, it is not part of it.
 func (w *wire) awaitAction(name, stage, action string, status types.ActionExecutionStatus) {
 	w.until(fmt.Sprintf("action %s/%s to be %s", stage, action, status), func() bool {
 		out, err := w.cp.GetPipelineState(w.t.Context(), &cp.GetPipelineStateInput{Name: &name})
@@ -118,7 +119,7 @@ func (w *wire) awaitAction(name, stage, action string, status types.ActionExecut
 		for _, s := range out.StageStates {
 			for _, a := range s.ActionStates {
 				if aws.ToString(s.StageName) == stage && aws.ToString(a.ActionName) == action && a.LatestExecution != nil {
-					return a.LatestExecution.Status == status
+					return a.LatestExecution.Status == status && w.resolved(name, aws.ToString(s.LatestExecution.PipelineExecutionId), action)
 				}
 			}
 		}
