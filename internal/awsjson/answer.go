@@ -78,6 +78,12 @@ func (x *exchange) fail(op *operation, err error) {
 	if _, logged := errors.AsType[*panicked](err); !logged {
 		x.logger.Error("request failed", "request_id", x.id, "target", x.target, "error", err.Error())
 	}
+	if x.trouble != nil {
+		if text := x.trouble(err); text != "" {
+			x.answer(http.StatusServiceUnavailable, &wireError{Type: "ServiceUnavailableException", Message: text})
+			return
+		}
+	}
 	x.answer(http.StatusInternalServerError, &wireError{Type: "InternalFailure"})
 }
 

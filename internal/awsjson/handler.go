@@ -42,6 +42,10 @@ type Handler struct {
 	// MaxBody is the largest request body that is read, in bytes; larger ones
 	// are answered 413. Set it before the first request.
 	MaxBody int64
+	// Trouble, if set, tells clients what ails the server itself, such as a full
+	// disk: one sentence, empty for any other error. They get it as a
+	// ServiceUnavailableException. Set it before the first request.
+	Trouble func(error) string
 
 	auth       Authenticator
 	logger     *slog.Logger
@@ -87,12 +91,14 @@ type exchange struct {
 	media  string
 	status int
 	logger *slog.Logger
+	// trouble is Handler.Trouble.
+	trouble func(error) string
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	x := &exchange{w: w, r: r, id: uuid.NewString(), target: r.Header.Get("X-Amz-Target"), media: mediaType(r), logger: h.logger}
+	x := &exchange{w: w, r: r, id: uuid.NewString(), target: r.Header.Get("X-Amz-Target"), media: mediaType(r), logger: h.logger, trouble: h.Trouble}
 	w.Header().Set("X-Amzn-Requestid", x.id)
 	h.serve(x)
 	if h.logger.Enabled(r.Context(), slog.LevelDebug) {

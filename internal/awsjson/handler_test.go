@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -179,6 +180,39 @@ func TestFailingAuthenticator(t *testing.T) {
 	handler.ServeHTTP(w, r)
 	if w.status != 500 || w.body.String() != `{"__type":"InternalFailure"}` {
 		t.Errorf("answered %d %s", w.status, w.body.String())
+	}
+}
+
+// TestTrouble: what ails the server is told to clients, in words, and logged.
+func TestTrouble(t *testing.T) {
+	t.Parallel()
+	log := &journal{}
+	handler := awsjson.NewHandler(authenticator(func(*http.Request, []byte, string) (api.Caller, error) { return api.Caller{}, nil }),
+		slog.New(slog.NewTextHandler(log, nil)), testService(
+			operation("Full", func(context.Context, api.Caller, *echoInput) (*echoInput, error) {
+				return nil, fmt.Errorf("writing /secret/path: %w", io.ErrShortWrite)
+			}),
+			operation("Broken", func(context.Context, api.Caller, *echoInput) (*echoInput, error) { return nil, io.ErrClosedPipe })))
+	handler.Trouble = func(err error) string {
+		if errors.Is(err, io.ErrShortWrite) {
+			return "The disk is full."
+		}
+		return ""
+	}
+	for operation, want := range map[string]string{
+		"Full": `503 {"__type":"ServiceUnavailableException","message":"The disk is full."}`, "Broken": `500 {"__type":"InternalFailure"}`,
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+		r.Header.Set("Content-Type", amzJSON)
+		r.Header.Set("X-Amz-Target", "CodePipeline_20150709."+operation)
+		w := newRecorder()
+		handler.ServeHTTP(w, r)
+		if got := fmt.Sprint(w.status, " ", w.body.String()); got != want {
+			t.Errorf("%s: answered %s, want %s", operation, got, want)
+		}
+	}
+	if !strings.Contains(log.String(), "/secret/path") {
+		t.Errorf("logged %s", log)
 	}
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/api"
+	"github.com/penstock-cd/penstock/internal/blob"
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/s3"
 	"github.com/penstock-cd/penstock/internal/sigv4"
@@ -57,6 +59,18 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	io.WriteString(w, "ok\n")
+}
+
+// trouble tells clients that the server can store nothing, which its operator
+// has to mend.
+func trouble(err error) string {
+	switch {
+	case errors.Is(err, db.ErrFull), errors.Is(err, blob.ErrFull):
+		return "The server has no space left on its disk."
+	case errors.Is(err, db.ErrReadOnly), errors.Is(err, blob.ErrReadOnly):
+		return "The server cannot write to its storage."
+	}
+	return ""
 }
 
 // parseLevel reads a log level; empty is info.

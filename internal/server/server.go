@@ -161,8 +161,10 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 		codepipeline.Describe(codepipeline.New(s.dispatch, catalogue, s.iam)),
 		pswire.Describe(penstock.New(s.dispatch, s.logs, s.iam, s.info)),
 	}, s.opts.Services...)
+	operations := awsjson.NewHandler(s.iam, s.log, services...)
+	operations.Trouble = trouble
 	s.http = &http.Server{
-		Handler:           s.routes(awsjson.NewHandler(s.iam, s.log, services...)),
+		Handler:           s.routes(operations),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
