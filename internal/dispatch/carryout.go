@@ -24,10 +24,16 @@ const anyNode = "*"
 // outcomeUnknown is the message of an attempt whose node went away.
 const outcomeUnknown = "outcome unknown: the node went away"
 
-// carryOut carries out a claimed effect in its own goroutine, until it is over
-// or the dispatcher closes. An effect that is being carried out here already is
-// left alone.
-func (d *Dispatcher) carryOut(x effect) {
+// carryOut carries out a newly claimed effect in its own goroutine, until it is
+// over or the dispatcher closes. An effect that is being carried out here already
+// is left alone.
+func (d *Dispatcher) carryOut(x effect) { d.carry(x, false) }
+
+// carryOutOwn is carryOut for an effect that was read as this node's some time
+// ago: it may be over by now.
+func (d *Dispatcher) carryOutOwn(x effect) { d.carry(x, true) }
+
+func (d *Dispatcher) carry(x effect, stale bool) {
 	d.mu.Lock()
 	if d.stopped || d.carrying[x.ID] {
 		d.mu.Unlock()
@@ -40,7 +46,10 @@ func (d *Dispatcher) carryOut(x effect) {
 		defer d.running.Done()
 		defer d.carried(x.ID)
 		for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-			err := d.carryOutOnce(d.ctx, x)
+			err := d.refresh(&x, stale)
+			if err == nil {
+				err = d.carryOutOnce(d.ctx, x)
+			}
 			if err == nil || errors.Is(err, errVoid) || d.ctx.Err() != nil {
 				return
 			}
@@ -49,12 +58,26 @@ func (d *Dispatcher) carryOut(x effect) {
 			if !sleep(d.ctx, pause) {
 				return
 			}
-			// What this process began itself is asked for again, never started twice.
-			if fresh, err := d.reread(d.ctx, x); err == nil {
-				x = fresh
-			}
+			stale = true
 		}
 	}()
+}
+
+// refresh reads an effect again: only what is still this node's is carried out.
+func (d *Dispatcher) refresh(x *effect, stale bool) error {
+	if !stale {
+		return nil
+	}
+	err := d.DB.Read(d.ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(sqlSelectEffect, x.ID, d.node).Scan(&x.BegunNode, &x.ProviderState)
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return errVoid
+	}
+	if err != nil {
+		return fmt.Errorf("reading effect %s: %w", x.ID, err)
+	}
+	return nil
 }
 
 func (d *Dispatcher) carried(id string) {
@@ -87,7 +110,7 @@ func (d *Dispatcher) carryOutOnce(ctx context.Context, x effect) error {
 
 // runAction brings an action to its end: resolve, begin, start, await, report.
 func (d *Dispatcher) runAction(ctx context.Context, x effect) error {
-	if d.nowMillis() >= x.Deadline {
+	if x.Due >= x.Deadline || d.nowMillis() >= x.Deadline {
 		return d.report(ctx, x, engine.DeadlineReached{Execution: x.ExecutionID, Action: x.ActionID})
 	}
 	job, err := d.prepare(ctx, x)
@@ -109,6 +132,11 @@ func (d *Dispatcher) runAction(ctx context.Context, x effect) error {
 	if report != nil {
 		return d.finish(ctx, x, *report)
 	}
+	// Who abandons the action must find the way to stop it before it is begun.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.track(x.ActionID, cancel)
+	defer d.track(x.ActionID, nil)
 	if x.BegunNode != d.node && x.BegunNode != anyNode {
 		if err := d.begin(ctx, x, job); err != nil {
 			return err
@@ -125,6 +153,9 @@ func (d *Dispatcher) decide(x effect, p provider.Provider) (start bool, report *
 		return true, nil
 	case x.BegunNode == anyNode:
 		return false, nil
+	case x.BegunNode == d.node && !d.wasStarted(x.ActionID):
+		// It was committed as begun, but the provider was never asked.
+		return true, nil
 	case x.BegunNode == d.node:
 		// This process began it: Await finds it, unless Start itself failed and
 		// may be repeated.
@@ -142,6 +173,10 @@ func (d *Dispatcher) decide(x effect, p provider.Provider) (start bool, report *
 // outside act. Whoever loses the race does not start.
 func (d *Dispatcher) begin(ctx context.Context, x effect, job *job) error {
 	return d.DB.Write(ctx, func(tx *db.Tx) error {
+		// The action's row before the effect's, as every commit of an event.
+		if err := job.keepResolved(tx); err != nil {
+			return err
+		}
 		n, err := tx.Exec(sqlBegin, x.ID, d.node, d.nowMillis(), x.BegunNode)
 		if err != nil {
 			return fmt.Errorf("beginning action execution %s: %w", x.ActionID, err)
@@ -149,25 +184,21 @@ func (d *Dispatcher) begin(ctx context.Context, x effect, job *job) error {
 		if n == 0 {
 			return errVoid
 		}
-		return job.keepResolved(tx)
+		return nil
 	})
 }
 
 // attempt runs the provider until its report is final, the deadline comes, or
 // the attempt is made void.
 func (d *Dispatcher) attempt(ctx context.Context, x effect, job *job, p provider.Provider, start bool) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	ctx, cancelDeadline := context.WithDeadline(ctx, time.UnixMilli(x.Deadline))
 	defer cancelDeadline()
-	d.track(x.ActionID, cancel)
-	defer d.track(x.ActionID, nil)
-
 	a, closeLog, err := d.open(ctx, x, job)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
+	d.started(x.ActionID)
 	for {
 		report, err := call(ctx, p, *a, start)
 		switch {
@@ -181,9 +212,11 @@ func (d *Dispatcher) attempt(ctx context.Context, x effect, job *job, p provider
 			return d.finish(d.ctx, x, report)
 		}
 		start = false
-		a.State = report.State
+		if report.State != nil {
+			a.State = report.State
+		}
 		if report.LookAgain > 0 {
-			return d.lookAgain(ctx, x, report)
+			return d.lookAgain(ctx, x, report.LookAgain, a.State)
 		}
 		if report.State != nil {
 			if err := d.keepState(ctx, x, report.State); err != nil {
@@ -225,6 +258,19 @@ func (d *Dispatcher) track(action string, cancel context.CancelCauseFunc) {
 	d.attempts[action] = cancel
 }
 
+// started notes that this process asked the provider of an attempt to start.
+func (d *Dispatcher) started(action string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.asked[action] = true
+}
+
+func (d *Dispatcher) wasStarted(action string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.asked[action]
+}
+
 // keepState stores what the provider needs to continue.
 func (d *Dispatcher) keepState(ctx context.Context, x effect, state json.RawMessage) error {
 	return d.DB.Write(ctx, func(tx *db.Tx) error {
@@ -240,14 +286,14 @@ func (d *Dispatcher) keepState(ctx context.Context, x effect, state json.RawMess
 }
 
 // lookAgain gives the claim back until it is time to look again.
-func (d *Dispatcher) lookAgain(ctx context.Context, x effect, report provider.Report) error {
+func (d *Dispatcher) lookAgain(ctx context.Context, x effect, after time.Duration, state json.RawMessage) error {
 	err := d.DB.Write(ctx, func(tx *db.Tx) error {
 		now, err := tx.Now()
 		if err != nil {
 			return err
 		}
-		due := min(now+report.LookAgain.Milliseconds(), x.Deadline)
-		_, err = tx.Exec(sqlRelease, x.ID, d.node, due, cmp.Or(string(report.State), "null"))
+		due := min(now+after.Milliseconds(), x.Deadline)
+		_, err = tx.Exec(sqlRelease, x.ID, d.node, due, cmp.Or(string(state), "null"))
 		return err
 	})
 	if err != nil {
@@ -278,19 +324,19 @@ func (d *Dispatcher) stopAction(ctx context.Context, x effect) error {
 	d.mu.Lock()
 	cancel := d.attempts[x.ActionID]
 	d.mu.Unlock()
+	if cancel != nil {
+		cancel(errVoid)
+	}
 	job, err := d.prepare(ctx, x)
 	if err != nil && !errors.Is(err, errVoid) {
 		return err
 	}
-	if job != nil && job.plan != nil {
+	if job != nil {
 		if p, ok := d.Catalogue.Provider(job.plan.Type); ok {
 			if err := p.Stop(ctx, job.attempt(d, x)); err != nil {
 				return fmt.Errorf("stopping action execution %s: %w", x.ActionID, err)
 			}
 		}
-	}
-	if cancel != nil {
-		cancel(errVoid)
 	}
 	return d.DB.Write(ctx, func(tx *db.Tx) error {
 		_, err := tx.Exec(sqlDeleteEffect, x.ID)
@@ -310,13 +356,26 @@ func (d *Dispatcher) finish(ctx context.Context, x effect, r provider.Report) er
 	})
 }
 
+// reportGrace is how long a verdict may still be brought to the engine while the
+// dispatcher closes.
+const reportGrace = 5 * time.Second
+
 // report applies an event until it is applied: a verdict is never lost while
 // this process lives. Repeating it is harmless.
 func (d *Dispatcher) report(ctx context.Context, x effect, body engine.Body) error {
 	ev := d.event(body)
+	if _, ok := body.(engine.DeadlineReached); ok {
+		// The database's clock said so; this node's may be behind it.
+		ev.At = max(ev.At, x.Deadline)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(d.ctx, func() { time.AfterFunc(reportGrace, cancel) })
+	defer stop()
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		_, err := d.apply(ctx, x.PipelineID, &unit{ev: ev})
 		if err == nil {
+			d.forgetStarted(x.ActionID)
 			return nil
 		}
 		if errors.Is(err, ErrPipelineNotFound) {
@@ -329,10 +388,8 @@ func (d *Dispatcher) report(ctx context.Context, x effect, body engine.Body) err
 	}
 }
 
-// reread reads an effect again after an error.
-func (d *Dispatcher) reread(ctx context.Context, x effect) (effect, error) {
-	err := d.DB.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(sqlSelectEffect, x.ID, d.node).Scan(&x.BegunNode, &x.ProviderState)
-	})
-	return x, err
+func (d *Dispatcher) forgetStarted(action string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.asked, action)
 }

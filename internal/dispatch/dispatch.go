@@ -31,6 +31,8 @@ type Config struct {
 	// Exclusive says that no other process can use the database, so that claims
 	// found at start belong to processes that are gone.
 	Exclusive bool
+	// NodeGone is told the name of a node whose lease ended. Optional.
+	NodeGone func(ctx context.Context, name string)
 	// Limits are the quotas; the zero value is CodePipeline's own.
 	Limits pipeline.Limits
 	Logger *slog.Logger
@@ -61,12 +63,17 @@ type Dispatcher struct {
 	plans    map[planKey]*pipeline.Plan
 	attempts map[string]context.CancelCauseFunc
 	carrying map[string]bool // the effects that are being carried out here
+	asked    map[string]bool // the attempts whose providers this process asked to start
 	wake     chan struct{}
 	stopped  bool
 	leased   bool // the node's row was there when it was last renewed
-	ctx      context.Context
-	cancel   context.CancelFunc
-	running  sync.WaitGroup
+	// ctx ends what carries out effects; work, which ends later, what makes
+	// decisions durable.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	work    context.Context
+	endWork context.CancelFunc
+	running sync.WaitGroup
 }
 
 // Key names a pipeline as its users do.
@@ -93,6 +100,7 @@ func New(cfg Config) *Dispatcher {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	work, endWork := context.WithCancel(context.Background())
 	return &Dispatcher{
 		Config:   cfg,
 		node:     cfg.Node + "/" + rand.Text(),
@@ -101,9 +109,12 @@ func New(cfg Config) *Dispatcher {
 		plans:    map[planKey]*pipeline.Plan{},
 		attempts: map[string]context.CancelCauseFunc{},
 		carrying: map[string]bool{},
+		asked:    map[string]bool{},
 		wake:     make(chan struct{}, 1),
 		ctx:      ctx,
 		cancel:   cancel,
+		work:     work,
+		endWork:  endWork,
 	}
 }
 
@@ -117,18 +128,25 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close stops claiming, stops what runs on this node and waits for it. Attempts
-// that were cut off keep their effects: what follows is decided at the next
-// start. It is safe to call more than once.
+// Close stops claiming, stops what runs on this node and waits for it, and gives
+// its claims back. Attempts that were cut off keep their effects: what follows is
+// decided by whoever claims them next. It is safe to call more than once.
 func (d *Dispatcher) Close() {
 	d.mu.Lock()
 	first := !d.stopped
 	d.stopped = true
 	d.mu.Unlock()
 	d.cancel()
-	if first {
-		d.running.Wait()
+	if !first {
+		return
 	}
+	d.running.Wait()
+	ctx, cancel := context.WithTimeout(d.work, reportGrace)
+	defer cancel()
+	if err := d.leave(ctx); err != nil {
+		d.Logger.Warn("giving the node's claims back", "node", d.node, "error", err)
+	}
+	d.endWork()
 }
 
 // nudge makes the loop look for effects now.

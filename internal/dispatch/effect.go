@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/penstock-cd/penstock/internal/db"
@@ -27,6 +28,8 @@ type effect struct {
 	Stage       string
 	Name        string
 	Deadline    int64
+	// Due is when the effect was to be carried out, by the database's clock.
+	Due int64
 	// BegunNode is the node that began the attempt, empty before.
 	BegunNode string
 	// ProviderState is what the provider's last report held.
@@ -122,7 +125,7 @@ func scanEffect(list *[]effect) func(scanner) error {
 		var x effect
 		var kind string
 		err := row.Scan(&x.ID, &kind, &x.PipelineID, &x.ExecutionID, &x.ActionID, &x.Version, &x.Stage, &x.Name,
-			&x.Deadline, &x.BegunNode, &x.ProviderState)
+			&x.Deadline, &x.Due, &x.BegunNode, &x.ProviderState)
 		x.Kind = engine.EffectKind(kind)
 		*list = append(*list, x)
 		return err
@@ -141,7 +144,7 @@ func (d *Dispatcher) adopt(ctx context.Context) error {
 		return fmt.Errorf("looking for effects of node %s: %w", d.node, err)
 	}
 	for _, x := range own {
-		d.carryOut(x)
+		d.carryOutOwn(x)
 	}
 	return nil
 }
@@ -153,11 +156,9 @@ func (d *Dispatcher) takeOver(ctx context.Context) error {
 		return err
 	}
 	if !d.Exclusive {
-		return d.releaseExpired(ctx)
+		return nil
 	}
-	return d.DB.Write(ctx, func(tx *db.Tx) error {
-		return d.release(tx, func() (*db.Rows, error) { return tx.Query(sqlAllNodes) })
-	})
+	return d.release(ctx, func(*db.Tx) (string, []any, error) { return sqlDropOthers, []any{d.node}, nil })
 }
 
 // renew shows that the node lives, and frees what dead ones had claimed. A node
@@ -200,44 +201,57 @@ func (d *Dispatcher) dropAttempts() {
 }
 
 func (d *Dispatcher) releaseExpired(ctx context.Context) error {
-	return d.DB.Write(ctx, func(tx *db.Tx) error {
+	return d.release(ctx, func(tx *db.Tx) (string, []any, error) {
 		now, err := tx.Now()
-		if err != nil {
-			return err
-		}
-		return d.release(tx, func() (*db.Rows, error) { return tx.Query(sqlExpiredNodes, now) })
+		return sqlDropExpired, []any{now, d.node}, err
 	})
 }
 
-// release frees the claims of the listed nodes and forgets the nodes.
-func (d *Dispatcher) release(tx *db.Tx, list func() (*db.Rows, error)) error {
-	rows, err := list()
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
+// release forgets the nodes that a statement deletes, and frees every claim of a
+// node that is not known: also one that a node made while it was taken for dead.
+func (d *Dispatcher) release(ctx context.Context, drop func(*db.Tx) (string, []any, error)) error {
 	var gone []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+	err := d.DB.Write(ctx, func(tx *db.Tx) error {
+		gone = nil
+		query, args, err := drop(tx)
+		if err != nil {
 			return err
 		}
-		if id != d.node {
+		err = each(tx, func(row scanner) error {
+			var id string
+			err := row.Scan(&id)
 			gone = append(gone, id)
+			return err
+		}, query, args...)
+		if err != nil {
+			return err
 		}
-	}
-	if err := rows.Err(); err != nil {
+		freed, err := tx.Exec(sqlFreeOrphans)
+		if freed > 0 {
+			tx.Notify(topicEffects)
+		}
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("freeing the claims of nodes that are gone: %w", err)
 	}
-	rows.Close()
 	for _, id := range gone {
-		if _, err := tx.Exec(sqlFreeNode, id); err != nil {
-			return fmt.Errorf("freeing the claims of node %s: %w", id, err)
+		name, _, _ := strings.Cut(id, "/")
+		if d.NodeGone != nil && name != d.Node {
+			d.NodeGone(ctx, name)
 		}
-		if _, err := tx.Exec(sqlDeleteNode, id); err != nil {
-			return fmt.Errorf("forgetting node %s: %w", id, err)
-		}
-		tx.Notify(topicEffects)
 	}
 	return nil
+}
+
+// leave takes the node out of the table, which frees its claims.
+func (d *Dispatcher) leave(ctx context.Context) error {
+	return d.DB.Write(ctx, func(tx *db.Tx) error {
+		if _, err := tx.Exec(sqlDeleteNode, d.node); err != nil {
+			return err
+		}
+		_, err := tx.Exec(sqlFreeOrphans)
+		tx.Notify(topicEffects)
+		return err
+	})
 }

@@ -281,7 +281,7 @@ func (d *Dispatcher) open(ctx context.Context, x effect, j *job) (*provider.Atte
 	}
 	log, err := d.OpenLog(ctx, x.ActionID, j.secrets(d))
 	if err != nil {
-		os.RemoveAll(a.Workspace)
+		d.clean(a.Workspace)
 		return nil, nil, fmt.Errorf("opening the log of action execution %s: %w", x.ActionID, err)
 	}
 	a.Log = log
@@ -289,9 +289,7 @@ func (d *Dispatcher) open(ctx context.Context, x effect, j *job) (*provider.Atte
 		if err := log.Close(context.WithoutCancel(ctx)); err != nil {
 			d.Logger.Error("closing a log", "stream", x.ActionID, "error", err)
 		}
-		if err := os.RemoveAll(a.Workspace); err != nil {
-			d.Logger.Warn("removing a workspace", "workspace", a.Workspace, "error", err)
-		}
+		d.clean(a.Workspace)
 	}, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"sync"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
@@ -17,11 +16,12 @@ import (
 const lockAfter = 3
 
 // line is the queue of one pipeline's events on this node, with the state as it
-// was last committed by this node. The state is a guess until the commit's
-// version check proves it.
+// was last loaded or committed by this node. On several nodes the state is a
+// guess until a version check proves it: that of the commit, or that of prove
+// when there is nothing to commit.
 type line struct {
-	id      string
-	mu      sync.Mutex
+	id string
+	// waiting and busy are guarded by the dispatcher's mutex.
 	waiting []*unit
 	busy    bool
 
@@ -49,17 +49,15 @@ type unit struct {
 	done     chan struct{}
 }
 
+// maxLines is the number of pipelines whose state is kept in memory when nothing
+// happens in them.
+const maxLines = 4096
+
 // apply queues an event for a pipeline and waits for its commit. When ctx ends
 // first, the event may still be applied.
 func (d *Dispatcher) apply(ctx context.Context, id string, u *unit) (engine.Decision, error) {
 	u.done = make(chan struct{})
-	l := d.line(id)
-	l.mu.Lock()
-	l.waiting = append(l.waiting, u)
-	start := !l.busy
-	l.busy = true
-	l.mu.Unlock()
-	if start {
+	if l, start := d.enqueue(id, u); start {
 		go d.drain(l)
 	}
 	select {
@@ -70,29 +68,50 @@ func (d *Dispatcher) apply(ctx context.Context, id string, u *unit) (engine.Deci
 	}
 }
 
-func (d *Dispatcher) line(id string) *line {
+// enqueue appends a unit to its line; start is set when nobody drains the line.
+// Finding the line and appending are one step, so that idle lines can be dropped.
+func (d *Dispatcher) enqueue(id string, u *unit) (l *line, start bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l := d.lines[id]
+	l = d.lines[id]
 	if l == nil {
 		l = &line{id: id}
 		d.lines[id] = l
 	}
-	return l
+	l.waiting = append(l.waiting, u)
+	start = !l.busy
+	l.busy = true
+	return l, start
+}
+
+// dequeue takes the next batch; nil when the line has become idle. A batch ends
+// before a client request token that it already holds, so that the second start
+// sees what became of the first.
+func (d *Dispatcher) dequeue(l *line) []*unit {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := len(l.waiting)
+	for i, u := range l.waiting {
+		same := func(earlier *unit) bool { return earlier.token == u.token }
+		if u.token != "" && slices.ContainsFunc(l.waiting[:i], same) {
+			n = i
+			break
+		}
+	}
+	batch := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	if len(batch) == 0 {
+		l.busy, l.waiting = false, nil
+		if len(d.lines) > maxLines {
+			delete(d.lines, l.id)
+		}
+	}
+	return batch
 }
 
 // drain applies what waits, batch by batch, until the line is empty.
 func (d *Dispatcher) drain(l *line) {
-	for {
-		l.mu.Lock()
-		batch := l.waiting
-		l.waiting = nil
-		if len(batch) == 0 {
-			l.busy = false
-			l.mu.Unlock()
-			return
-		}
-		l.mu.Unlock()
+	for batch := d.dequeue(l); len(batch) > 0; batch = d.dequeue(l) {
 		d.applyBatch(l, batch)
 		for _, u := range batch {
 			close(u.done)
@@ -109,7 +128,6 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 			return
 		}
 		l.state = nil
-		d.dropPlans(l.id, open)
 		var replayed *replayedError
 		switch {
 		case errors.As(err, &replayed):
@@ -117,15 +135,18 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 			replayed.unit.decision = engine.Decision{ExecutionID: replayed.execution}
 			replayed.unit.err = nil
 			open = slices.DeleteFunc(open, func(u *unit) bool { return u == replayed.unit })
-		case errors.Is(err, db.ErrConflict) && d.ctx.Err() == nil && tries < 100:
+		case errors.Is(err, db.ErrConflict) && tries < 100:
 		case errors.Is(err, db.ErrUnknownOutcome) && tries < 3:
 			for _, u := range open {
-				if !u.retried {
-					u.retried, u.since = true, l.version
-				}
+				u.retried, u.since = true, l.version
 			}
-			// If it did commit, its effects wait for this node.
-			d.nudge()
+			d.nudge() // if it did commit, its effects wait for this node
+		case errors.Is(err, errBroken) && len(open) > 1:
+			// One event breaks the engine: the others must not suffer for it.
+			for _, u := range open {
+				d.applyBatch(l, []*unit{u})
+			}
+			return
 		default:
 			for _, u := range open {
 				u.decision, u.err = engine.Decision{}, err
@@ -136,33 +157,25 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 	}
 }
 
+// errBroken says that an event led to a state that no rule may produce. Nothing
+// of it was stored.
+var errBroken = errors.New("broken invariant")
+
 // tryBatch loads, steps and commits once. Answers are in the units when it
 // returns nil.
 func (d *Dispatcher) tryBatch(l *line, batch []*unit, lock bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			// A state that no rule may produce: nothing of it is stored.
 			d.Logger.Error("engine stopped on a broken invariant", "pipeline", l.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = fmt.Errorf("applying an event to pipeline %s: broken invariant", l.id)
+			err = fmt.Errorf("applying an event to pipeline %s: %w", l.id, errBroken)
 		}
 	}()
 	if lock {
-		l.state = nil
-		var w *writes
-		err := d.DB.Write(d.ctx, func(tx *db.Tx) error {
-			if err := d.load(tx, l, d.DB.Dialect().LockSuffix); err != nil {
-				return err
-			}
-			var err error
-			if w, err = d.stepAll(tx, l, batch); err != nil || w == nil {
-				return err
-			}
-			return w.commit(tx)
-		})
-		return d.committed(l, w, err)
+		return d.tryLocked(l, batch)
 	}
-	if l.state == nil || slices.ContainsFunc(batch, func(u *unit) bool { return u.retried }) {
-		err := d.DB.Read(d.ctx, func(tx *db.Tx) error {
+	loaded := l.state == nil || slices.ContainsFunc(batch, func(u *unit) bool { return u.retried })
+	if loaded {
+		err := d.DB.Read(d.work, func(tx *db.Tx) error {
 			if err := d.load(tx, l, ""); err != nil {
 				return err
 			}
@@ -173,10 +186,50 @@ func (d *Dispatcher) tryBatch(l *line, batch []*unit, lock bool) (err error) {
 		}
 	}
 	w, err := d.stepAll(nil, l, batch)
-	if err != nil || w == nil {
+	if err != nil {
 		return err
 	}
-	return d.committed(l, w, d.DB.Write(d.ctx, w.commit))
+	if w == nil {
+		if loaded || d.Exclusive {
+			return nil
+		}
+		return d.prove(l)
+	}
+	return d.committed(l, w, d.DB.Write(d.work, w.commit))
+}
+
+// tryLocked is tryBatch in one transaction that holds the pipeline's row.
+func (d *Dispatcher) tryLocked(l *line, batch []*unit) error {
+	var w *writes
+	err := d.DB.Write(d.work, func(tx *db.Tx) error {
+		if err := d.load(tx, l, d.DB.Dialect().LockSuffix); err != nil {
+			return err
+		}
+		if err := d.findApplied(tx, l, batch); err != nil {
+			return err
+		}
+		var err error
+		if w, err = d.stepAll(tx, l, batch); err != nil || w == nil {
+			return err
+		}
+		return w.commit(tx)
+	})
+	return d.committed(l, w, err)
+}
+
+// prove checks that the state from which answers were given is the current one.
+func (d *Dispatcher) prove(l *line) error {
+	return d.DB.Read(d.work, func(tx *db.Tx) error {
+		var version int64
+		err := tx.QueryRow(sqlStateVersion, l.id).Scan(&version)
+		if errors.Is(err, db.ErrNoRows) {
+			return ErrPipelineNotFound
+		}
+		if err == nil && version != l.version {
+			err = db.ErrConflict
+		}
+		return err
+	})
 }
 
 func (d *Dispatcher) committed(l *line, w *writes, err error) error {
@@ -185,6 +238,11 @@ func (d *Dispatcher) committed(l *line, w *writes, err error) error {
 	}
 	l.version = w.version
 	l.row.updated = w.updated
+	for _, u := range w.units {
+		if u.definition != nil {
+			d.cachePlan(planKey{l.id, u.definition.version}, u.definition.plan)
+		}
+	}
 	w.follow()
 	return nil
 }
@@ -222,15 +280,16 @@ var errApplied = errors.New("event was applied before")
 // events before them does, which is why units are answered after it.
 func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error) {
 	w := &writes{d: d, line: l, base: l.version, version: l.version, at: d.nowMillis(), updated: l.row.updated}
+	plans := planSet{}
 	for _, u := range batch {
 		if errors.Is(u.err, errApplied) {
 			u.err = nil
 			continue
 		}
-		if err := d.ensurePlans(tx, l, u); err != nil {
+		if err := d.gatherPlans(tx, l, u, plans); err != nil {
 			return nil, err
 		}
-		s, decision, err := engine.Step(planSet{d, l.id}, l.state, u.past, u.ev)
+		s, decision, err := engine.Step(plans, l.state, u.past, u.ev)
 		u.decision, u.err = decision, err
 		if err != nil {
 			continue

@@ -19,17 +19,11 @@ type planKey struct {
 	version  int
 }
 
-// planSet gives the engine the plans of one pipeline; ensurePlans has put every
-// one it may ask for into the cache.
-type planSet struct {
-	d  *Dispatcher
-	id string
-}
+// planSet are the plans that the Steps of one batch may ask for, by version.
+type planSet map[int]*pipeline.Plan
 
 // Plan implements engine.Plans.
-func (p planSet) Plan(version int) *pipeline.Plan {
-	return p.d.cachedPlan(planKey{p.id, version})
-}
+func (p planSet) Plan(version int) *pipeline.Plan { return p[version] }
 
 func (d *Dispatcher) cachedPlan(key planKey) *pipeline.Plan {
 	d.mu.Lock()
@@ -37,30 +31,18 @@ func (d *Dispatcher) cachedPlan(key planKey) *pipeline.Plan {
 	return d.plans[key]
 }
 
+// cachePlan keeps the plan of a committed version. The cache is no source of
+// truth: whoever needs a plan holds on to it.
 func (d *Dispatcher) cachePlan(key planKey, plan *pipeline.Plan) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.plans) >= maxPlans {
 		for k := range d.plans { // any one will do: it is compiled again when needed
-			if k.pipeline != key.pipeline {
-				delete(d.plans, k)
-				break
-			}
+			delete(d.plans, k)
+			break
 		}
 	}
 	d.plans[key] = plan
-}
-
-// dropPlans forgets the plans of updates that were not committed: another node
-// may give their version to another definition.
-func (d *Dispatcher) dropPlans(id string, units []*unit) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, u := range units {
-		if u.definition != nil {
-			delete(d.plans, planKey{id, u.definition.version})
-		}
-	}
 }
 
 // compile checks a declaration against every rule and returns its plan. What
@@ -90,57 +72,61 @@ func (d *Dispatcher) recompile(decl pipeline.Declaration, region, account string
 	return &plan
 }
 
-// ensurePlans puts the plans that a Step of u may ask for into the cache. An
-// update gets its version here, because only here it is known.
-func (d *Dispatcher) ensurePlans(tx *db.Tx, l *line, u *unit) error {
+// gatherPlans adds the plans that a Step of u may ask for. An update gets its
+// version here, because only here it is known.
+func (d *Dispatcher) gatherPlans(tx *db.Tx, l *line, u *unit, plans planSet) error {
+	need := []int{l.state.Pipeline.Version}
+	for _, e := range l.state.Executions {
+		need = append(need, e.Version)
+	}
+	for _, version := range need {
+		if plans[version] != nil {
+			continue
+		}
+		plan, err := d.plan(tx, l.id, l.row.region, l.row.account, version)
+		if err != nil {
+			return err
+		}
+		plans[version] = plan
+	}
 	if u.definition != nil {
 		version := l.state.Pipeline.Version + 1
 		plan := *u.definition.plan
 		plan.Version = version
-		u.definition.version = version
+		u.definition.plan, u.definition.version = &plan, version
 		u.ev.Body = engine.UpdatePipeline{Version: version}
-		d.cachePlan(planKey{l.id, version}, &plan)
-	}
-	if err := d.ensurePlan(tx, l, l.state.Pipeline.Version); err != nil {
-		return err
-	}
-	for _, e := range l.state.Executions {
-		if err := d.ensurePlan(tx, l, e.Version); err != nil {
-			return err
-		}
+		plans[version] = &plan
 	}
 	return nil
 }
 
-func (d *Dispatcher) ensurePlan(tx *db.Tx, l *line, version int) error {
-	if d.cachedPlan(planKey{l.id, version}) != nil {
-		return nil
+// plan returns the plan of a stored version, compiling it if it is not cached.
+// tx may be nil.
+func (d *Dispatcher) plan(tx *db.Tx, id, region, account string, version int) (*pipeline.Plan, error) {
+	key := planKey{id, version}
+	if plan := d.cachedPlan(key); plan != nil {
+		return plan, nil
 	}
+	var plan *pipeline.Plan
 	read := func(tx *db.Tx) error {
-		decl, _, err := selectVersion(tx, l.id, version)
+		decl, _, err := selectVersion(tx, id, version)
 		if err != nil {
 			return err
 		}
-		d.cachePlan(planKey{l.id, version}, d.recompile(decl, l.row.region, l.row.account, version))
+		plan = d.recompile(decl, region, account, version)
 		return nil
 	}
+	var err error
 	if tx != nil {
-		return read(tx)
+		err = read(tx)
+	} else {
+		err = d.DB.Read(d.work, read)
 	}
-	return d.DB.Read(d.ctx, read)
-}
-
-// plan returns the plan of a version, compiling it if it is not cached. tx may
-// be nil.
-func (d *Dispatcher) plan(tx *db.Tx, id, region, account string, version int) (*pipeline.Plan, error) {
-	if plan := d.cachedPlan(planKey{id, version}); plan != nil {
-		return plan, nil
-	}
-	l := &line{id: id, row: pipelineRow{account: account, region: region}}
-	if err := d.ensurePlan(tx, l, version); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return d.cachedPlan(planKey{id, version}), nil
+	d.cachePlan(key, plan)
+	return plan, nil
 }
 
 func selectVersion(tx *db.Tx, id string, version int) (pipeline.Declaration, int64, error) {

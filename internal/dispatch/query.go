@@ -120,15 +120,18 @@ func (d *Dispatcher) Plan(p Pipeline, version int) (*pipeline.Plan, error) {
 }
 
 // Pipelines lists the pipelines of an account and region whose name is above
-// after, by name, at most limit. Only the head of each is read: the declarations
-// are empty.
+// after, by name, at most limit.
 func (d *Dispatcher) Pipelines(ctx context.Context, account, region, after string, limit int) ([]Pipeline, error) {
 	var list []Pipeline
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
 		return each(tx, func(row scanner) error {
 			p := Pipeline{Key: Key{Account: account, Region: region}}
-			if err := row.Scan(&p.ID, &p.Name, &p.Version, &p.Created, &p.Updated); err != nil {
+			var text string
+			if err := row.Scan(&p.ID, &p.Name, &p.Version, &p.Created, &p.Updated, &text); err != nil {
 				return err
+			}
+			if err := json.Unmarshal([]byte(text), &p.Declaration); err != nil {
+				return fmt.Errorf("decoding pipeline %s: %w", p.Name, err)
 			}
 			list = append(list, p)
 			return nil
@@ -179,10 +182,14 @@ func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, below int64, li
 	if below == 0 {
 		below = math.MaxInt64
 	}
+	batch := limit
+	if succeededIn != "" {
+		batch = max(batch, 100)
+	}
 	var list []engine.Execution
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
 		for len(list) < limit {
-			n := 0
+			n, older := 0, false
 			err := each(tx, func(row scanner) error {
 				e, err := scanExecution(row)
 				if err != nil {
@@ -190,12 +197,14 @@ func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, below int64, li
 				}
 				n++
 				below = e.Seq
+				// An older version never comes after a newer one: no match is left.
+				older = older || e.Version < p.Version
 				if succeededIn == "" || (e.Version == p.Version && e.SucceededIn(succeededIn)) {
 					list = append(list, *e)
 				}
 				return nil
-			}, sqlListExecutions, p.ID, below, limit)
-			if err != nil || n < limit {
+			}, sqlListExecutions, p.ID, below, batch)
+			if err != nil || n < batch || succeededIn != "" && older {
 				return err
 			}
 		}
@@ -305,15 +314,10 @@ func (s *State) readStage(tx *db.Tx, st engine.Stage) error {
 	}
 	return each(tx, func(row scanner) error {
 		a, err := scanAction(row)
-		if err == nil && a.Stage == st.Name {
-			s.Actions[st.Name] = append([]ActionExecution{a}, s.Actions[st.Name]...)
-		}
+		s.Actions[st.Name] = append(s.Actions[st.Name], a)
 		return err
-	}, sqlListExecutionActions, st.Latest, int64(math.MaxInt64), maxStateActions)
+	}, sqlListStageActions, st.Latest, st.Name)
 }
-
-// maxStateActions bounds the attempts of one execution that a state view reads.
-const maxStateActions = 10_000
 
 // History returns what became true of an execution, in order: the execution's
 // own log.

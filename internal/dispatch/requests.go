@@ -50,8 +50,7 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 	ev.Body = engine.CreatePipeline{ID: id, Name: key.Name, Start: engine.StartExecution{
 		Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: r.By},
 	}}
-	d.cachePlan(planKey{id, 1}, plan)
-	s, decision, err := engine.Step(planSet{d, id}, nil, engine.Past{}, ev)
+	s, decision, err := engine.Step(planSet{1: plan}, nil, engine.Past{}, ev)
 	if err != nil {
 		return Pipeline{}, err
 	}
@@ -69,6 +68,7 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 		d.nudge() // an unknown outcome may have left effects for this node
 		return Pipeline{}, fmt.Errorf("creating pipeline %s: %w", key.Name, err)
 	}
+	d.cachePlan(planKey{id, 1}, plan)
 	w.follow()
 	return Pipeline{ID: id, Key: key, Version: 1, Created: ev.At, Updated: ev.At, Declaration: r.Declaration}, nil
 }
@@ -110,6 +110,9 @@ func (d *Dispatcher) UpdatePipeline(ctx context.Context, account, region string,
 // DeletePipeline deletes a pipeline and abandons what runs in it. Deleting what
 // is not there is no error.
 func (d *Dispatcher) DeletePipeline(ctx context.Context, key Key) error {
+	// A remembered id may be that of a predecessor, deleted on another node:
+	// deleting that again would succeed and delete nothing.
+	d.forget(key)
 	_, err := d.request(ctx, key, engine.DeletePipeline{}, engine.Past{}, "")
 	d.forget(key)
 	if errors.Is(err, ErrPipelineNotFound) {
@@ -152,15 +155,15 @@ func (d *Dispatcher) SetTransition(ctx context.Context, key Key, r engine.SetTra
 // AnswerApproval approves or rejects a waiting approval and returns when, in
 // milliseconds.
 func (d *Dispatcher) AnswerApproval(ctx context.Context, key Key, r engine.AnswerApproval) (int64, error) {
-	p, err := d.find(ctx, key)
-	if err != nil {
-		return 0, err
+	decision, err := d.request(ctx, key, r, engine.Past{}, "")
+	var rejection *engine.Rejection
+	if errors.As(err, &rejection) && rejection.Reason == engine.ReasonInvalidApprovalToken {
+		// Looked up after the rejection: an answer that came in between counts.
+		var past engine.Past
+		if past, err = d.answered(ctx, key, r.Token); err == nil {
+			decision, err = d.request(ctx, key, r, past, "")
+		}
 	}
-	past, err := d.answered(ctx, p.ID, r.Token)
-	if err != nil {
-		return 0, err
-	}
-	decision, err := d.request(ctx, key, r, past, "")
 	if err != nil {
 		return 0, err
 	}
@@ -174,7 +177,11 @@ func (d *Dispatcher) AnswerApproval(ctx context.Context, key Key, r engine.Answe
 
 // answered tells the engine whether a token belongs to an approval that was
 // answered.
-func (d *Dispatcher) answered(ctx context.Context, id, token string) (engine.Past, error) {
+func (d *Dispatcher) answered(ctx context.Context, key Key, token string) (engine.Past, error) {
+	id, err := d.findID(ctx, key)
+	if err != nil {
+		return engine.Past{}, err
+	}
 	a, err := d.actionExecution(ctx, id, token)
 	if errors.Is(err, ErrActionNotFound) {
 		return engine.Past{}, nil

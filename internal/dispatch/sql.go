@@ -29,14 +29,16 @@ const (
 		where id = $1 and state_version = $7`
 	sqlSelectState = `
 		select account, region, state_version, state, created, updated from pipelines where id = $1`
-	sqlSelectLive = `
+	sqlStateVersion = `select state_version from pipelines where id = $1`
+	sqlSelectLive   = `
 		select state from pipeline_executions where pipeline_id = $1 and live = 1 order by seq`
 	sqlFindPipeline = `
 		select id, version, created, updated from pipelines
 		where account = $1 and region = $2 and name = $3 and deleted = 0`
 	sqlListPipelines = `
-		select id, name, version, created, updated from pipelines
-		where account = $1 and region = $2 and deleted = 0 and name > $3 order by name limit $4`
+		select p.id, p.name, p.version, p.created, p.updated, v.declaration
+		from pipelines p join pipeline_versions v on v.pipeline_id = p.id and v.version = p.version
+		where p.account = $1 and p.region = $2 and p.deleted = 0 and p.name > $3 order by p.name limit $4`
 
 	sqlInsertVersion = `
 		insert into pipeline_versions (pipeline_id, version, declaration, created) values ($1, $2, $3, $4)`
@@ -73,11 +75,14 @@ const (
 		select id, execution_id, ord, version, stage, action, status, start_time, last_update, updated_by,
 			started, resolved, outcome
 		from action_executions where pipeline_id = $1 and ord < $2 order by ord desc limit $3`
+	sqlListStageActions = `
+		select id, execution_id, ord, version, stage, action, status, start_time, last_update, updated_by,
+			started, resolved, outcome
+		from action_executions where execution_id = $1 and stage = $2 order by ord`
 	sqlListExecutionActions = `
 		select id, execution_id, ord, version, stage, action, status, start_time, last_update, updated_by,
 			started, resolved, outcome
 		from action_executions where execution_id = $1 and ord < $2 order by ord desc limit $3`
-	sqlFindAction = `select pipeline_id from action_executions where id = $1`
 
 	sqlInsertChange = `
 		insert into changes (pipeline_id, version, event_id, at, body) values ($1, $2, $3, $4, $5)`
@@ -86,16 +91,18 @@ const (
 		select version, body from changes where pipeline_id = $1 and version between $2 and $3 order by version`
 
 	sqlInsertEffect = `
-		insert into effects (id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, node)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	sqlVoidEffects  = `delete from effects where action_id = $1 and kind = 'RunAction' returning node`
+		insert into effects (id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, node,
+			provider_state)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+	sqlVoidEffects = `
+		delete from effects where action_id = $1 and kind = 'RunAction' returning node, begun_node, provider_state`
 	sqlDeleteEffect = `delete from effects where id = $1`
 	sqlClaimEffects = `
 		update effects set node = $1 where id in (
 			select id from effects where node = '' and due <= $2 order by due limit $3 %s)
-		returning id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, begun_node, provider_state`
+		returning id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, begun_node, provider_state`
 	sqlOwnEffects = `
-		select id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, begun_node, provider_state
+		select id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, begun_node, provider_state
 		from effects where node = $1`
 	sqlNextDue = `select coalesce(min(due), 0) from effects where node = ''`
 	sqlBegin   = `
@@ -104,7 +111,6 @@ const (
 	sqlRelease   = `
 		update effects set node = '', begun_node = '*', due = $3, provider_state = $4 where id = $1 and node = $2`
 	sqlSelectEffect = `select begun_node, provider_state from effects where id = $1 and node = $2`
-	sqlFreeNode     = `update effects set node = '' where node = $1`
 
 	sqlInsertToken = `
 		insert into start_tokens (pipeline_id, token, execution_id, at) values ($1, $2, $3, $4)
@@ -129,9 +135,11 @@ const (
 	sqlSelectToken     = `select execution_id from start_tokens where pipeline_id = $1 and token = $2`
 	sqlPruneTokens     = `delete from start_tokens where at < $1`
 
-	sqlRenewNode    = `update nodes set expires = $2 where id = $1`
-	sqlInsertNode   = `insert into nodes (id, expires) values ($1, $2)`
-	sqlExpiredNodes = `select id from nodes where expires < $1`
-	sqlAllNodes     = `select id from nodes`
-	sqlDeleteNode   = `delete from nodes where id = $1`
+	sqlRenewNode   = `update nodes set expires = $2 where id = $1`
+	sqlInsertNode  = `insert into nodes (id, expires) values ($1, $2)`
+	sqlDropExpired = `delete from nodes where expires < $1 and id <> $2 returning id`
+	sqlDropOthers  = `delete from nodes where id <> $1 returning id`
+	sqlFreeOrphans = `
+		update effects set node = '' where node <> '' and node not in (select id from nodes)`
+	sqlDeleteNode = `delete from nodes where id = $1`
 )

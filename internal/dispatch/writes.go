@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -120,44 +121,52 @@ func (w *writes) commitParts(tx *db.Tx) error {
 			return fmt.Errorf("writing execution %s: %w", x.e.ID, err)
 		}
 	}
-	stops := map[string]string{}
+	voided := map[string]voidedEffect{}
 	for _, u := range w.units {
 		for _, action := range u.decision.Void {
-			var node string
-			err := tx.QueryRow(sqlVoidEffects, action).Scan(&node)
-			if err != nil && err != db.ErrNoRows {
+			var v voidedEffect
+			err := tx.QueryRow(sqlVoidEffects, action).Scan(&v.node, &v.begunNode, &v.state)
+			if err != nil && !errors.Is(err, db.ErrNoRows) {
 				return fmt.Errorf("voiding effects of action execution %s: %w", action, err)
 			}
-			stops[action] = node
+			voided[action] = v
 		}
 	}
 	for _, ef := range w.effects {
-		if err := w.insertEffect(tx, ef, stops); err != nil {
+		if err := w.insertEffect(tx, ef, voided[ef.Action]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// insertEffect stores an effect, claimed at once by this node, so that carrying
-// it out needs no second look at the table. A stop belongs to the node that runs
-// the action.
-func (w *writes) insertEffect(tx *db.Tx, ef engine.Effect, stops map[string]string) error {
+// voidedEffect is what was known of an attempt whose effect became void.
+type voidedEffect struct {
+	node, begunNode string
+	state           *string
+}
+
+// immediately is the due time of an effect to carry out at once, before every
+// clock.
+const immediately = 1
+
+// insertEffect stores an effect. To run an action is claimed at once by this
+// node, so that carrying it out needs no second look at the table. To stop one
+// belongs to the node that runs it, or to anybody if what was begun is remote.
+func (w *writes) insertEffect(tx *db.Tx, ef engine.Effect, v voidedEffect) error {
 	x := effect{
 		ID: ef.Action, Kind: ef.Kind, PipelineID: w.line.id, ExecutionID: ef.Execution, ActionID: ef.Action,
 		Version: ef.Version, Stage: ef.Stage, Name: ef.Name, Deadline: ef.Deadline,
 	}
 	node := w.d.node
 	if ef.Kind == engine.StopAction {
-		x.ID = "stop/" + ef.Action
-		runner, known := stops[ef.Action]
-		if !known || runner == "" {
+		if v.node == "" && v.begunNode == "" {
 			return nil // nothing was begun anywhere, or it is over
 		}
-		node = runner
+		x.ID, x.ProviderState, node = "stop/"+ef.Action, v.state, v.node
 	}
 	_, err := tx.Exec(sqlInsertEffect, x.ID, string(x.Kind), x.PipelineID, x.ExecutionID, x.ActionID, x.Version,
-		x.Stage, x.Name, x.Deadline, w.at, node)
+		x.Stage, x.Name, x.Deadline, immediately, node, x.ProviderState)
 	if err != nil {
 		return fmt.Errorf("writing effect %s: %w", x.ID, err)
 	}

@@ -52,7 +52,6 @@ const (
 	PipelineDeleted   ChangeKind = "PipelineDeleted"
 	ExecutionStarted  ChangeKind = "ExecutionStarted"
 	ExecutionChanged  ChangeKind = "ExecutionChanged"
-	ExecutionWaits    ChangeKind = "ExecutionWaits"
 	VariablesIgnored  ChangeKind = "VariablesIgnored"
 	StageEntered      ChangeKind = "StageEntered"
 	StageChanged      ChangeKind = "StageChanged"

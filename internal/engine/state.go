@@ -133,6 +133,7 @@ type Trigger struct {
 const (
 	TriggerCreatePipeline         = "CreatePipeline"
 	TriggerStartPipelineExecution = "StartPipelineExecution"
+	TriggerPutActionRevision      = "PutActionRevision"
 )
 
 // Stop is an accepted request to stop.

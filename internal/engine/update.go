@@ -26,7 +26,9 @@ func (m *machine) cancel(e *Execution) {
 		return
 	}
 	if !e.Inside {
-		m.leaveEntrance(m.stageOf(e), e.ID)
+		st := m.stageOf(e)
+		m.leaveEntrance(st, e.ID)
+		st.LastInbound = ""
 		m.setStatus(e, Cancelled, definitionUpdated)
 		return
 	}

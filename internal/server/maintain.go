@@ -14,14 +14,16 @@ const (
 
 // maintain does what nobody asks for, until ctx ends.
 func (s *Server) maintain(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
+	// Soon after the start, for servers that are started often, then every hour.
+	timer := time.NewTimer(time.Minute)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
+		timer.Reset(sweepEvery)
 		s.prune(ctx)
 		removed, err := s.buckets.Sweep(ctx, sweepGrace)
 		if err != nil && ctx.Err() == nil {

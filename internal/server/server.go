@@ -49,6 +49,8 @@ type Server struct {
 	cfg      Config
 	opts     Options
 	log      *slog.Logger
+	unlock   func() error // of the data directory
+	node     string
 	db       *db.DB
 	iam      *iam.Service
 	buckets  *s3.Store
@@ -61,10 +63,6 @@ type Server struct {
 	stop  context.CancelFunc
 	ended sync.WaitGroup
 }
-
-// node is the name of this process's node. The data directory belongs to one
-// process, so its name need not say more.
-const node = "main"
 
 // Start opens everything and listens. The server runs until Close.
 func Start(ctx context.Context, cfg Config, opts Options) (*Server, error) {
@@ -90,6 +88,9 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	var err error
+	if s.node, err = nodeName(s.cfg.Data); err != nil {
+		return err
+	}
 	s.iam, err = iam.Open(iam.Config{
 		Dir: s.cfg.Data, Account: s.cfg.Account,
 		RootAccessKeyID: s.cfg.RootAccessKeyID, RootSecretAccessKey: s.cfg.RootSecretAccessKey,
@@ -102,7 +103,7 @@ func (s *Server) start(ctx context.Context) error {
 		return fmt.Errorf("opening the blobs: %w", err)
 	}
 	s.buckets = s3.New(s.db, blobs, s.log)
-	s.logs = logs.New(s.db, blobs, filepath.Join(s.cfg.Data, "logs"), node, s.log)
+	s.logs = logs.New(s.db, blobs, filepath.Join(s.cfg.Data, "logs"), s.node, s.log)
 	if err := s.logs.Recover(ctx); err != nil {
 		return fmt.Errorf("recovering logs: %w", err)
 	}
@@ -117,11 +118,13 @@ func (s *Server) start(ctx context.Context) error {
 }
 
 func (s *Server) openDatabase(ctx context.Context) error {
+	var err error
 	url := s.cfg.Database
 	if url == "" {
 		url = "sqlite:" + s.cfg.Data
+	} else if s.unlock, err = db.LockDirectory(ctx, filepath.Join(s.cfg.Data, "server.lock")); err != nil {
+		return fmt.Errorf("taking the data directory: %w", err)
 	}
-	var err error
 	if s.db, err = db.Open(ctx, db.Config{URL: url, Logger: s.log}); err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
@@ -134,12 +137,17 @@ func (s *Server) openDatabase(ctx context.Context) error {
 func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogue) error {
 	workspaces := filepath.Join(s.cfg.Data, "workspaces")
 	// What is in it belongs to attempts of a process that is gone.
-	if err := os.RemoveAll(workspaces); err != nil {
-		return fmt.Errorf("clearing old workspaces: %w", err)
+	if err := dispatch.RemoveWorkspaces(workspaces); err != nil {
+		s.log.Warn("clearing old workspaces", "folder", workspaces, "error", err)
 	}
 	s.dispatch = dispatch.New(dispatch.Config{
-		DB: s.db, Catalogue: catalogue, Node: node, Workspaces: workspaces, Exclusive: s.cfg.Database == "",
+		DB: s.db, Catalogue: catalogue, Node: s.node, Workspaces: workspaces, Exclusive: s.cfg.Database == "",
 		Artifacts: artifacts{store: s.buckets, owner: s.owner()}, Logger: s.log,
+		NodeGone: func(ctx context.Context, name string) {
+			if err := s.logs.EndNode(ctx, name); err != nil {
+				s.log.Error("ending the logs of a node that is gone", "node", name, "error", err)
+			}
+		},
 		OpenLog: func(ctx context.Context, stream string, secrets []string) (dispatch.Log, error) {
 			return s.logs.Writer(ctx, stream, secrets)
 		},
@@ -169,7 +177,11 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	go func() { s.served <- s.http.Serve(listener) }()
+	go func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.served <- err
+		}
+	}()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.ended.Go(func() { s.maintain(ctx) })
@@ -218,6 +230,12 @@ func (s *Server) Close(ctx context.Context) error {
 		if err := s.db.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("closing the database: %w", err))
 		}
+	}
+	if s.unlock != nil {
+		if err := s.unlock(); err != nil {
+			errs = append(errs, fmt.Errorf("giving the data directory back: %w", err))
+		}
+		s.unlock = nil
 	}
 	return errors.Join(errs...)
 }

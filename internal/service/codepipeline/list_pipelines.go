@@ -5,6 +5,7 @@ import (
 
 	"github.com/penstock-cd/penstock/internal/api"
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
+	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
@@ -28,33 +29,20 @@ func (s *Service) ListPipelines(ctx context.Context, c api.Caller, in *wire.List
 		list = list[:page]
 		out.NextToken = binding.seal(list[page-1].Name)
 	}
-	for _, p := range list {
-		summary, err := s.summary(ctx, p.Key.Name, c)
-		if err != nil {
-			return nil, err
-		}
-		if summary != nil {
-			out.Pipelines = append(out.Pipelines, *summary)
-		}
+	for i := range list {
+		out.Pipelines = append(out.Pipelines, s.summary(&list[i]))
 	}
 	return out, nil
 }
 
-// summary is one entry of the list; nil if the pipeline has gone meanwhile.
-func (s *Service) summary(ctx context.Context, name string, c api.Caller) (*wire.PipelineSummary, error) {
-	p, err := s.dispatch.Pipeline(ctx, keyOf(c, name), 0)
-	if isNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &wire.PipelineSummary{
+// summary is one entry of the list.
+func (s *Service) summary(p *dispatch.Pipeline) wire.PipelineSummary {
+	return wire.PipelineSummary{
 		Name:          some(p.Name),
 		Version:       new(int32(p.Version)),
 		PipelineType:  wire.PipelineType(pipeline.EffectiveType(p.Declaration, s.types)),
 		ExecutionMode: wire.ExecutionMode(pipeline.EffectiveMode(p.Declaration)),
 		Created:       api.TimestampOf(p.Created),
 		Updated:       api.TimestampOf(p.Updated),
-	}, nil
+	}
 }

@@ -3,12 +3,10 @@ package codepipeline
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
-	"github.com/penstock-cd/penstock/internal/dispatch"
 )
 
 // binding ties a page token to what it continues: the operation, the pipeline
@@ -67,8 +65,4 @@ func pageOf(asked *int32, maximum int) int {
 		return maximum
 	}
 	return min(int(*asked), maximum)
-}
-
-func isNotFound(err error) bool {
-	return errors.Is(err, dispatch.ErrPipelineNotFound) || errors.Is(err, dispatch.ErrVersionNotFound)
 }

@@ -13,14 +13,10 @@ import (
 	wire "github.com/penstock-cd/penstock/internal/api/penstock"
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/logs"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
-
-// Authorizer says what a caller may do.
-type Authorizer interface {
-	Authorize(caller api.Caller, action, resource string) error
-}
 
 // Info is what a server says of itself.
 type Info struct{ Version, Account, Region, Endpoint string }
@@ -30,14 +26,14 @@ type Service struct {
 	wire.Unimplemented
 	dispatch *dispatch.Dispatcher
 	logs     *logs.Store
-	auth     Authorizer
+	auth     *iam.Service
 	info     func() Info
 }
 
 var _ wire.Service = (*Service)(nil)
 
 // New makes the service.
-func New(d *dispatch.Dispatcher, l *logs.Store, auth Authorizer, info func() Info) *Service {
+func New(d *dispatch.Dispatcher, l *logs.Store, auth *iam.Service, info func() Info) *Service {
 	return &Service{dispatch: d, logs: l, auth: auth, info: info}
 }
 
@@ -155,7 +151,8 @@ func (s *Service) waitForLine(ctx context.Context, id string, q query, closed bo
 
 // executionLog renders the history of an execution.
 func (s *Service) executionLog(ctx context.Context, p dispatch.Pipeline, id string, q query) (*wire.GetActionLogOutput, error) {
-	for {
+	var history []engine.Change
+	for read := int64(-1); ; {
 		x, err := s.dispatch.Execution(ctx, p, id)
 		if errors.Is(err, dispatch.ErrExecutionNotFound) {
 			return nil, &wire.PipelineExecutionNotFoundException{
@@ -165,9 +162,11 @@ func (s *Service) executionLog(ctx context.Context, p dispatch.Pipeline, id stri
 		if err != nil {
 			return nil, err
 		}
-		history, err := s.dispatch.History(ctx, x)
-		if err != nil {
-			return nil, err
+		if read != x.LastChange {
+			if history, err = s.dispatch.History(ctx, x); err != nil {
+				return nil, err
+			}
+			read = x.LastChange
 		}
 		var lines []logs.Line
 		for i, c := range history {
