@@ -99,10 +99,10 @@ func (p *Policy) parseCondition(operator string, key member, s syntax) (conditio
 // parseNull reads the values of the operator Null.
 func (c *condition) parseNull(texts []string) error {
 	if c.quantity != single {
-		return errors.New("Null has neither ForAnyValue nor ForAllValues")
+		return errors.New("neither ForAnyValue nor ForAllValues goes with Null")
 	}
 	if len(texts) != 1 {
-		return errors.New("Null has one value")
+		return errors.New("one value is needed")
 	}
 	switch strings.ToLower(texts[0]) {
 	case "true":

@@ -91,7 +91,7 @@ func Open(c Config) (*Service, error) {
 	}}
 	for _, p := range c.Principals {
 		if err := s.configure(p); err != nil {
-			return nil, fmt.Errorf("configured principal %s: %w", p.Name, err)
+			return nil, fmt.Errorf("principal %q of the configuration: %w", p.Name, err)
 		}
 	}
 	if s.db != nil {
@@ -100,6 +100,17 @@ func Open(c Config) (*Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// CheckPrincipals reports what is wrong with the principals of a configuration.
+func CheckPrincipals(account string, list []Configured) error {
+	s := &Service{account: account, fixedKeys: map[string]*knownKey{}}
+	for _, p := range list {
+		if err := s.configure(p); err != nil {
+			return fmt.Errorf("principal %q: %w", p.Name, err)
+		}
+	}
+	return nil
 }
 
 // configure adds a principal of the configuration.

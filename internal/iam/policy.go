@@ -60,11 +60,11 @@ func ParsePolicy(text []byte) (*Policy, error) {
 				s.variables = true
 			case version2008:
 			default:
-				return nil, fmt.Errorf("Version: %v is neither %q nor %q", m.value, version2012, version2008)
+				return nil, fmt.Errorf("element Version: %v is neither %q nor %q", m.value, version2012, version2008)
 			}
 		case "Id":
 			if _, ok := m.value.(string); !ok {
-				return nil, errors.New("Id: a string is needed")
+				return nil, errors.New("element Id: a string is needed")
 			}
 		case "Statement":
 			statements = m.value

@@ -31,17 +31,20 @@ func rootKey(c Config) (sigv4.Credentials, error) {
 	case given.AccessKeyID == "" || given.SecretAccessKey == "":
 		return sigv4.Credentials{}, errors.New("the root key pair needs both an access key id and a secret access key; only one is set")
 	}
-	return given, checkKey(given)
+	if err := checkKey(given); err != nil {
+		return sigv4.Credentials{}, fmt.Errorf("root key pair: %w", err)
+	}
+	return given, nil
 }
 
 // checkKey refuses key pairs that no client could use: the id stands between
 // slashes in a signature, and clients trim their configuration.
 func checkKey(k sigv4.Credentials) error {
 	if !regexp.MustCompile(`^[0-9A-Za-z_-]{3,128}$`).MatchString(k.AccessKeyID) {
-		return fmt.Errorf("root access key id %q must be 3 to 128 letters, digits, underscores or dashes", k.AccessKeyID)
+		return fmt.Errorf("access key id %q must be 3 to 128 letters, digits, underscores or dashes", k.AccessKeyID)
 	}
 	if !regexp.MustCompile(`^[!-~]{1,256}$`).MatchString(k.SecretAccessKey) {
-		return errors.New("root secret access key must be 1 to 256 printable ASCII characters without blanks")
+		return errors.New("secret access key must be 1 to 256 printable ASCII characters without blanks")
 	}
 	return nil
 }

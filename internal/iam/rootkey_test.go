@@ -114,12 +114,12 @@ func TestOpenRefusals(t *testing.T) {
 		{"bad account", iam.Config{Dir: t.TempDir(), Account: "12345678901x"}, "twelve digits"},
 		{"id only", iam.Config{Account: account, RootAccessKeyID: "AKID"}, "only one is set"},
 		{"secret only", iam.Config{Account: account, RootSecretAccessKey: "x"}, "only one is set"},
-		{"slash in id", iam.Config{Account: account, RootAccessKeyID: "AK/ID", RootSecretAccessKey: "x"}, "root access key id"},
-		{"blank in secret", iam.Config{Account: account, RootAccessKeyID: "AKID", RootSecretAccessKey: "x "}, "root secret access key"},
+		{"slash in id", iam.Config{Account: account, RootAccessKeyID: "AK/ID", RootSecretAccessKey: "x"}, "access key id"},
+		{"blank in secret", iam.Config{Account: account, RootAccessKeyID: "AKID", RootSecretAccessKey: "x "}, "secret access key"},
 		{"readable by others", iam.Config{Account: account, Dir: file(good, 0o644)}, "chmod 600"},
 		{"readable by the group", iam.Config{Account: account, Dir: file(good, 0o640)}, "chmod 600"},
 		{"cut off", iam.Config{Account: account, Dir: file(good[:20], 0o600)}, "reading the root key file"},
-		{"empty", iam.Config{Account: account, Dir: file("{}", 0o600)}, "root access key id"},
+		{"empty", iam.Config{Account: account, Dir: file("{}", 0o600)}, "access key id"},
 	}
 	for _, tt := range tests {
 		_, err := iam.Open(tt.config)

@@ -38,6 +38,8 @@ type Config struct {
 	// them one is made on the first start and kept in Data.
 	RootAccessKeyID     string `yaml:"rootAccessKeyId"`
 	RootSecretAccessKey string `yaml:"rootSecretAccessKey"`
+	// Principals are those who may sign requests besides root.
+	Principals []Principal `yaml:"principals"`
 	// Connections map connection ARNs, or "*", to git hosts for
 	// CodeStarSourceConnection sources.
 	Connections map[string]Connection `yaml:"connections"`
@@ -149,6 +151,9 @@ func (c Config) Check() error {
 	}
 	if err := build.CheckPassEnv(c.PassEnvironment); err != nil {
 		fail("passEnvironment: %w", err)
+	}
+	if err := c.checkPrincipals(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.HistoryDays < 0 {
 		fail("historyDays %d is negative", c.HistoryDays)

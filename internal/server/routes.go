@@ -21,7 +21,7 @@ import (
 func (s *Server) routes(operations http.Handler) http.Handler {
 	objects := s3.NewHandler(s.buckets, s3.AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) {
 		return s.iam.AuthenticateStream(r, "s3")
-	}), s.iam.Authorize, s.log)
+	}), s.iam.AuthorizeObject, s.log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Header.Get("X-Amz-Target") != "":

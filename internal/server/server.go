@@ -91,12 +91,8 @@ func (s *Server) start(ctx context.Context) error {
 	if s.node, err = nodeName(s.cfg.Data); err != nil {
 		return err
 	}
-	s.iam, err = iam.Open(iam.Config{
-		Dir: s.cfg.Data, Account: s.cfg.Account,
-		RootAccessKeyID: s.cfg.RootAccessKeyID, RootSecretAccessKey: s.cfg.RootSecretAccessKey,
-	})
-	if err != nil {
-		return fmt.Errorf("opening the root key: %w", err)
+	if s.iam, err = s.openPrincipals(ctx); err != nil {
+		return err
 	}
 	blobs, err := blob.OpenDir(filepath.Join(s.cfg.Data, "blobs"))
 	if err != nil {
@@ -128,7 +124,7 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	if s.db, err = db.Open(ctx, db.Config{URL: url, Logger: s.log}); err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
-	if err := s.db.Migrate(ctx, s3.Schema(), logs.Schema(), dispatch.Schema()); err != nil {
+	if err := s.db.Migrate(ctx, iam.Schema(), s3.Schema(), logs.Schema(), dispatch.Schema()); err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
 	return nil
@@ -185,6 +181,7 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.ended.Go(func() { s.maintain(ctx) })
+	s.ended.Go(func() { s.iam.Run(ctx, s.log) })
 	return s.writeEndpoint()
 }
 

@@ -2,6 +2,20 @@
 
 package penstock
 
+// AccessKeyNotFoundException is an exception of Penstock.
+type AccessKeyNotFoundException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *AccessKeyNotFoundException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*AccessKeyNotFoundException) ErrorCode() string { return "AccessKeyNotFoundException" }
+
+// ErrorMessage implements api.Exception.
+func (e *AccessKeyNotFoundException) ErrorMessage() string { return e.Message }
+
 // ActionExecutionNotFoundException is an exception of Penstock.
 type ActionExecutionNotFoundException struct {
 	// Message is the text a client reads; it may be empty.
@@ -17,6 +31,50 @@ func (*ActionExecutionNotFoundException) ErrorCode() string {
 
 // ErrorMessage implements api.Exception.
 func (e *ActionExecutionNotFoundException) ErrorMessage() string { return e.Message }
+
+// InvalidNextTokenException is an exception of Penstock.
+type InvalidNextTokenException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *InvalidNextTokenException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*InvalidNextTokenException) ErrorCode() string { return "InvalidNextTokenException" }
+
+// ErrorMessage implements api.Exception.
+func (e *InvalidNextTokenException) ErrorMessage() string { return e.Message }
+
+// LimitExceededException is an exception of Penstock.
+type LimitExceededException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *LimitExceededException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*LimitExceededException) ErrorCode() string { return "LimitExceededException" }
+
+// ErrorMessage implements api.Exception.
+func (e *LimitExceededException) ErrorMessage() string { return e.Message }
+
+// MalformedPolicyDocumentException is an exception of Penstock.
+type MalformedPolicyDocumentException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *MalformedPolicyDocumentException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*MalformedPolicyDocumentException) ErrorCode() string {
+	return "MalformedPolicyDocumentException"
+}
+
+// ErrorMessage implements api.Exception.
+func (e *MalformedPolicyDocumentException) ErrorMessage() string { return e.Message }
 
 // PipelineExecutionNotFoundException is an exception of Penstock.
 type PipelineExecutionNotFoundException struct {
@@ -47,6 +105,62 @@ func (*PipelineNotFoundException) ErrorCode() string { return "PipelineNotFoundE
 
 // ErrorMessage implements api.Exception.
 func (e *PipelineNotFoundException) ErrorMessage() string { return e.Message }
+
+// PolicyNotFoundException is an exception of Penstock.
+type PolicyNotFoundException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *PolicyNotFoundException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*PolicyNotFoundException) ErrorCode() string { return "PolicyNotFoundException" }
+
+// ErrorMessage implements api.Exception.
+func (e *PolicyNotFoundException) ErrorMessage() string { return e.Message }
+
+// PrincipalAlreadyExistsException is an exception of Penstock.
+type PrincipalAlreadyExistsException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *PrincipalAlreadyExistsException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*PrincipalAlreadyExistsException) ErrorCode() string { return "PrincipalAlreadyExistsException" }
+
+// ErrorMessage implements api.Exception.
+func (e *PrincipalAlreadyExistsException) ErrorMessage() string { return e.Message }
+
+// PrincipalConfiguredException is an exception of Penstock.
+type PrincipalConfiguredException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *PrincipalConfiguredException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*PrincipalConfiguredException) ErrorCode() string { return "PrincipalConfiguredException" }
+
+// ErrorMessage implements api.Exception.
+func (e *PrincipalConfiguredException) ErrorMessage() string { return e.Message }
+
+// PrincipalNotFoundException is an exception of Penstock.
+type PrincipalNotFoundException struct {
+	// Message is the text a client reads; it may be empty.
+	Message string `json:"message,omitempty"`
+}
+
+func (e *PrincipalNotFoundException) Error() string { return e.ErrorCode() + ": " + e.Message }
+
+// ErrorCode implements api.Exception.
+func (*PrincipalNotFoundException) ErrorCode() string { return "PrincipalNotFoundException" }
+
+// ErrorMessage implements api.Exception.
+func (e *PrincipalNotFoundException) ErrorMessage() string { return e.Message }
 
 // ValidationException is an exception of Penstock.
 type ValidationException struct {

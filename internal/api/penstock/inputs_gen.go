@@ -2,6 +2,40 @@
 
 package penstock
 
+// AttachPrincipalPolicyInput is the input of AttachPrincipalPolicy.
+type AttachPrincipalPolicyInput struct {
+	PrincipalName *string `json:"principalName,omitempty"` // required
+	ManagedPolicy *string `json:"managedPolicy,omitempty"` // required
+}
+
+// CreateAccessKeyInput is the input of CreateAccessKey.
+type CreateAccessKeyInput struct {
+	PrincipalName *string `json:"principalName,omitempty"` // required
+}
+
+// CreatePrincipalInput is the input of CreatePrincipal.
+type CreatePrincipalInput struct {
+	Name            *string           `json:"name,omitempty"` // required
+	Policies        []PrincipalPolicy `json:"policies,omitzero"`
+	ManagedPolicies []string          `json:"managedPolicies,omitzero"`
+}
+
+// DeleteAccessKeyInput is the input of DeleteAccessKey.
+type DeleteAccessKeyInput struct {
+	AccessKeyId *string `json:"accessKeyId,omitempty"` // required
+}
+
+// DeletePrincipalInput is the input of DeletePrincipal.
+type DeletePrincipalInput struct {
+	Name *string `json:"name,omitempty"` // required
+}
+
+// DeletePrincipalPolicyInput is the input of DeletePrincipalPolicy.
+type DeletePrincipalPolicyInput struct {
+	PrincipalName *string `json:"principalName,omitempty"` // required
+	Policy        *string `json:"policy,omitempty"`        // required
+}
+
 // GetActionLogInput is the input of GetActionLog.
 type GetActionLogInput struct {
 	PipelineName        *string `json:"pipelineName,omitempty"`
@@ -12,6 +46,37 @@ type GetActionLogInput struct {
 	WaitSeconds         *int32  `json:"waitSeconds,omitempty"`
 }
 
+// GetPrincipalInput is the input of GetPrincipal.
+type GetPrincipalInput struct {
+	Name *string `json:"name,omitempty"` // required
+}
+
 // GetServerInfoInput is the input of GetServerInfo.
 type GetServerInfoInput struct {
+}
+
+// ListAccessKeysInput is the input of ListAccessKeys.
+type ListAccessKeysInput struct {
+	PrincipalName *string `json:"principalName,omitempty"`
+	MaxResults    *int32  `json:"maxResults,omitempty"`
+	NextToken     *string `json:"nextToken,omitempty"`
+}
+
+// ListPrincipalsInput is the input of ListPrincipals.
+type ListPrincipalsInput struct {
+	MaxResults *int32  `json:"maxResults,omitempty"`
+	NextToken  *string `json:"nextToken,omitempty"`
+}
+
+// PutPrincipalPolicyInput is the input of PutPrincipalPolicy.
+type PutPrincipalPolicyInput struct {
+	PrincipalName  *string `json:"principalName,omitempty"`  // required
+	PolicyName     *string `json:"policyName,omitempty"`     // required
+	PolicyDocument *string `json:"policyDocument,omitempty"` // required
+}
+
+// UpdateAccessKeyInput is the input of UpdateAccessKey.
+type UpdateAccessKeyInput struct {
+	AccessKeyId *string         `json:"accessKeyId,omitempty"` // required
+	Status      AccessKeyStatus `json:"status,omitempty"`      // required
 }

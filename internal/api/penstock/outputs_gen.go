@@ -2,11 +2,27 @@
 
 package penstock
 
+// CreateAccessKeyOutput is the output of CreateAccessKey.
+type CreateAccessKeyOutput struct {
+	AccessKey       *AccessKey `json:"accessKey,omitempty"`       // required
+	SecretAccessKey *string    `json:"secretAccessKey,omitempty"` // required
+}
+
+// CreatePrincipalOutput is the output of CreatePrincipal.
+type CreatePrincipalOutput struct {
+	Principal *Principal `json:"principal,omitempty"` // required
+}
+
 // GetActionLogOutput is the output of GetActionLog.
 type GetActionLogOutput struct {
 	Lines    []LogLine `json:"lines,omitzero"`     // required
 	NextLine *int64    `json:"nextLine,omitempty"` // required
 	Complete *bool     `json:"complete,omitempty"` // required
+}
+
+// GetPrincipalOutput is the output of GetPrincipal.
+type GetPrincipalOutput struct {
+	Principal *Principal `json:"principal,omitempty"` // required
 }
 
 // GetServerInfoOutput is the output of GetServerInfo.
@@ -15,4 +31,16 @@ type GetServerInfoOutput struct {
 	Account  *string `json:"account,omitempty"`  // required
 	Region   *string `json:"region,omitempty"`   // required
 	Endpoint *string `json:"endpoint,omitempty"` // required
+}
+
+// ListAccessKeysOutput is the output of ListAccessKeys.
+type ListAccessKeysOutput struct {
+	AccessKeys []AccessKey `json:"accessKeys,omitzero"` // required
+	NextToken  *string     `json:"nextToken,omitempty"`
+}
+
+// ListPrincipalsOutput is the output of ListPrincipals.
+type ListPrincipalsOutput struct {
+	Principals []PrincipalSummary `json:"principals,omitzero"` // required
+	NextToken  *string            `json:"nextToken,omitempty"`
 }

@@ -8,7 +8,13 @@ import (
 
 // The constraints of the string shapes in inputs; none of these changes.
 var (
+	accessKeyIdRule         = api.StringRule{Shape: "AccessKeyId", Min: 3, Max: 128, Pattern: api.NewPattern(`[0-9A-Za-z_\-]+`)}
 	actionExecutionIdRule   = api.StringRule{Shape: "ActionExecutionId", Min: 1, Max: 200, Pattern: api.NewPattern(`[0-9A-Za-z-]+`)}
+	nextTokenRule           = api.StringRule{Shape: "NextToken", Min: 1, Max: 2048}
 	pipelineExecutionIdRule = api.StringRule{Shape: "PipelineExecutionId", Pattern: api.NewPattern(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)}
 	pipelineNameRule        = api.StringRule{Shape: "PipelineName", Min: 1, Max: 100, Pattern: api.NewPattern(`[A-Za-z0-9.@\-_]+`)}
+	policyDocumentRule      = api.StringRule{Shape: "PolicyDocument", Min: 1, Max: 10240}
+	policyNameRule          = api.StringRule{Shape: "PolicyName", Min: 1, Max: 64, Pattern: api.NewPattern(`[A-Za-z0-9_+=,.@\-]+`)}
+	policyReferenceRule     = api.StringRule{Shape: "PolicyReference", Min: 1, Max: 200}
+	principalNameRule       = api.StringRule{Shape: "PrincipalName", Min: 1, Max: 64, Pattern: api.NewPattern(`[A-Za-z0-9_+=,.@\-]+`)}
 )

@@ -22,14 +22,70 @@ import (
 // its declared exceptions or an api.Error, else the client sees an internal
 // failure.
 type Service interface {
+	// AttachPrincipalPolicy is the operation of that name; it declares
+	// LimitExceededException, PolicyNotFoundException,
+	// PrincipalConfiguredException, PrincipalNotFoundException and
+	// ValidationException.
+	AttachPrincipalPolicy(ctx context.Context, caller api.Caller, in *AttachPrincipalPolicyInput) error
+
+	// CreateAccessKey is the operation of that name; it declares
+	// LimitExceededException, PrincipalConfiguredException,
+	// PrincipalNotFoundException and ValidationException.
+	CreateAccessKey(ctx context.Context, caller api.Caller, in *CreateAccessKeyInput) (*CreateAccessKeyOutput, error)
+
+	// CreatePrincipal is the operation of that name; it declares
+	// LimitExceededException, MalformedPolicyDocumentException,
+	// PolicyNotFoundException, PrincipalAlreadyExistsException and
+	// ValidationException.
+	CreatePrincipal(ctx context.Context, caller api.Caller, in *CreatePrincipalInput) (*CreatePrincipalOutput, error)
+
+	// DeleteAccessKey is the operation of that name; it declares
+	// AccessKeyNotFoundException, PrincipalConfiguredException and
+	// ValidationException.
+	DeleteAccessKey(ctx context.Context, caller api.Caller, in *DeleteAccessKeyInput) error
+
+	// DeletePrincipal is the operation of that name; it declares
+	// PrincipalConfiguredException, PrincipalNotFoundException and
+	// ValidationException.
+	DeletePrincipal(ctx context.Context, caller api.Caller, in *DeletePrincipalInput) error
+
+	// DeletePrincipalPolicy is the operation of that name; it declares
+	// PolicyNotFoundException, PrincipalConfiguredException,
+	// PrincipalNotFoundException and ValidationException.
+	DeletePrincipalPolicy(ctx context.Context, caller api.Caller, in *DeletePrincipalPolicyInput) error
+
 	// GetActionLog is the operation of that name; it declares
 	// ActionExecutionNotFoundException, PipelineExecutionNotFoundException,
 	// PipelineNotFoundException and ValidationException.
 	GetActionLog(ctx context.Context, caller api.Caller, in *GetActionLogInput) (*GetActionLogOutput, error)
 
+	// GetPrincipal is the operation of that name; it declares
+	// PrincipalNotFoundException and ValidationException.
+	GetPrincipal(ctx context.Context, caller api.Caller, in *GetPrincipalInput) (*GetPrincipalOutput, error)
+
 	// GetServerInfo is the operation of that name; it declares
 	// ValidationException.
 	GetServerInfo(ctx context.Context, caller api.Caller, in *GetServerInfoInput) (*GetServerInfoOutput, error)
+
+	// ListAccessKeys is the operation of that name; it declares
+	// InvalidNextTokenException, PrincipalNotFoundException and
+	// ValidationException.
+	ListAccessKeys(ctx context.Context, caller api.Caller, in *ListAccessKeysInput) (*ListAccessKeysOutput, error)
+
+	// ListPrincipals is the operation of that name; it declares
+	// InvalidNextTokenException and ValidationException.
+	ListPrincipals(ctx context.Context, caller api.Caller, in *ListPrincipalsInput) (*ListPrincipalsOutput, error)
+
+	// PutPrincipalPolicy is the operation of that name; it declares
+	// LimitExceededException, MalformedPolicyDocumentException,
+	// PrincipalConfiguredException, PrincipalNotFoundException and
+	// ValidationException.
+	PutPrincipalPolicy(ctx context.Context, caller api.Caller, in *PutPrincipalPolicyInput) error
+
+	// UpdateAccessKey is the operation of that name; it declares
+	// AccessKeyNotFoundException, PrincipalConfiguredException and
+	// ValidationException.
+	UpdateAccessKey(ctx context.Context, caller api.Caller, in *UpdateAccessKeyInput) error
 }
 
 // Describe binds the operations to an implementation.
@@ -39,8 +95,19 @@ func Describe(s Service) api.Service {
 		SigningName:  "penstock",
 		JSONVersion:  "1.1",
 		Operations: api.OperationTable(
+			api.NewSilentOperation("AttachPrincipalPolicy", s.AttachPrincipalPolicy, "LimitExceededException", "PolicyNotFoundException", "PrincipalConfiguredException", "PrincipalNotFoundException", "ValidationException"),
+			api.NewOperation("CreateAccessKey", s.CreateAccessKey, "LimitExceededException", "PrincipalConfiguredException", "PrincipalNotFoundException", "ValidationException"),
+			api.NewOperation("CreatePrincipal", s.CreatePrincipal, "LimitExceededException", "MalformedPolicyDocumentException", "PolicyNotFoundException", "PrincipalAlreadyExistsException", "ValidationException"),
+			api.NewSilentOperation("DeleteAccessKey", s.DeleteAccessKey, "AccessKeyNotFoundException", "PrincipalConfiguredException", "ValidationException"),
+			api.NewSilentOperation("DeletePrincipal", s.DeletePrincipal, "PrincipalConfiguredException", "PrincipalNotFoundException", "ValidationException"),
+			api.NewSilentOperation("DeletePrincipalPolicy", s.DeletePrincipalPolicy, "PolicyNotFoundException", "PrincipalConfiguredException", "PrincipalNotFoundException", "ValidationException"),
 			api.NewOperation("GetActionLog", s.GetActionLog, "ActionExecutionNotFoundException", "PipelineExecutionNotFoundException", "PipelineNotFoundException", "ValidationException"),
+			api.NewOperation("GetPrincipal", s.GetPrincipal, "PrincipalNotFoundException", "ValidationException"),
 			api.NewOperation("GetServerInfo", s.GetServerInfo, "ValidationException"),
+			api.NewOperation("ListAccessKeys", s.ListAccessKeys, "InvalidNextTokenException", "PrincipalNotFoundException", "ValidationException"),
+			api.NewOperation("ListPrincipals", s.ListPrincipals, "InvalidNextTokenException", "ValidationException"),
+			api.NewSilentOperation("PutPrincipalPolicy", s.PutPrincipalPolicy, "LimitExceededException", "MalformedPolicyDocumentException", "PrincipalConfiguredException", "PrincipalNotFoundException", "ValidationException"),
+			api.NewSilentOperation("UpdateAccessKey", s.UpdateAccessKey, "AccessKeyNotFoundException", "PrincipalConfiguredException", "ValidationException"),
 		),
 	}
 }
@@ -51,12 +118,67 @@ type Unimplemented struct{}
 
 var _ Service = Unimplemented{}
 
+// AttachPrincipalPolicy answers UnknownOperationException.
+func (Unimplemented) AttachPrincipalPolicy(context.Context, api.Caller, *AttachPrincipalPolicyInput) error {
+	return api.ErrUnknownOperation()
+}
+
+// CreateAccessKey answers UnknownOperationException.
+func (Unimplemented) CreateAccessKey(context.Context, api.Caller, *CreateAccessKeyInput) (*CreateAccessKeyOutput, error) {
+	return nil, api.ErrUnknownOperation()
+}
+
+// CreatePrincipal answers UnknownOperationException.
+func (Unimplemented) CreatePrincipal(context.Context, api.Caller, *CreatePrincipalInput) (*CreatePrincipalOutput, error) {
+	return nil, api.ErrUnknownOperation()
+}
+
+// DeleteAccessKey answers UnknownOperationException.
+func (Unimplemented) DeleteAccessKey(context.Context, api.Caller, *DeleteAccessKeyInput) error {
+	return api.ErrUnknownOperation()
+}
+
+// DeletePrincipal answers UnknownOperationException.
+func (Unimplemented) DeletePrincipal(context.Context, api.Caller, *DeletePrincipalInput) error {
+	return api.ErrUnknownOperation()
+}
+
+// DeletePrincipalPolicy answers UnknownOperationException.
+func (Unimplemented) DeletePrincipalPolicy(context.Context, api.Caller, *DeletePrincipalPolicyInput) error {
+	return api.ErrUnknownOperation()
+}
+
 // GetActionLog answers UnknownOperationException.
 func (Unimplemented) GetActionLog(context.Context, api.Caller, *GetActionLogInput) (*GetActionLogOutput, error) {
+	return nil, api.ErrUnknownOperation()
+}
+
+// GetPrincipal answers UnknownOperationException.
+func (Unimplemented) GetPrincipal(context.Context, api.Caller, *GetPrincipalInput) (*GetPrincipalOutput, error) {
 	return nil, api.ErrUnknownOperation()
 }
 
 // GetServerInfo answers UnknownOperationException.
 func (Unimplemented) GetServerInfo(context.Context, api.Caller, *GetServerInfoInput) (*GetServerInfoOutput, error) {
 	return nil, api.ErrUnknownOperation()
+}
+
+// ListAccessKeys answers UnknownOperationException.
+func (Unimplemented) ListAccessKeys(context.Context, api.Caller, *ListAccessKeysInput) (*ListAccessKeysOutput, error) {
+	return nil, api.ErrUnknownOperation()
+}
+
+// ListPrincipals answers UnknownOperationException.
+func (Unimplemented) ListPrincipals(context.Context, api.Caller, *ListPrincipalsInput) (*ListPrincipalsOutput, error) {
+	return nil, api.ErrUnknownOperation()
+}
+
+// PutPrincipalPolicy answers UnknownOperationException.
+func (Unimplemented) PutPrincipalPolicy(context.Context, api.Caller, *PutPrincipalPolicyInput) error {
+	return api.ErrUnknownOperation()
+}
+
+// UpdateAccessKey answers UnknownOperationException.
+func (Unimplemented) UpdateAccessKey(context.Context, api.Caller, *UpdateAccessKeyInput) error {
+	return api.ErrUnknownOperation()
 }

@@ -6,9 +6,44 @@ import (
 	"github.com/penstock-cd/penstock/internal/api"
 )
 
+// AccessKey is part of CreateAccessKeyOutput and ListAccessKeysOutput.
+type AccessKey struct {
+	AccessKeyId     *string         `json:"accessKeyId,omitempty"`   // required
+	PrincipalName   *string         `json:"principalName,omitempty"` // required
+	Status          AccessKeyStatus `json:"status,omitempty"`        // required
+	Created         *api.Timestamp  `json:"created,omitempty"`
+	LastUsed        *api.Timestamp  `json:"lastUsed,omitempty"`
+	LastUsedService *string         `json:"lastUsedService,omitempty"`
+	Configured      *bool           `json:"configured,omitempty"` // required
+}
+
 // LogLine is part of GetActionLogOutput.
 type LogLine struct {
 	Number *int64         `json:"number,omitempty"` // required
 	At     *api.Timestamp `json:"at,omitempty"`     // required
 	Text   *string        `json:"text,omitempty"`   // required
+}
+
+// Principal is part of CreatePrincipalOutput and GetPrincipalOutput.
+type Principal struct {
+	Name            *string           `json:"name,omitempty"` // required
+	Arn             *string           `json:"arn,omitempty"`  // required
+	Created         *api.Timestamp    `json:"created,omitempty"`
+	Configured      *bool             `json:"configured,omitempty"`     // required
+	Policies        []PrincipalPolicy `json:"policies,omitzero"`        // required
+	ManagedPolicies []string          `json:"managedPolicies,omitzero"` // required
+}
+
+// PrincipalPolicy is part of CreatePrincipalInput and Principal.
+type PrincipalPolicy struct {
+	PolicyName     *string `json:"policyName,omitempty"`     // required
+	PolicyDocument *string `json:"policyDocument,omitempty"` // required
+}
+
+// PrincipalSummary is part of ListPrincipalsOutput.
+type PrincipalSummary struct {
+	Name       *string        `json:"name,omitempty"` // required
+	Arn        *string        `json:"arn,omitempty"`  // required
+	Created    *api.Timestamp `json:"created,omitempty"`
+	Configured *bool          `json:"configured,omitempty"` // required
 }

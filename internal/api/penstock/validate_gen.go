@@ -9,11 +9,67 @@ import (
 )
 
 // Validate implements api.Validator with the limits of the model.
+func (in *AttachPrincipalPolicyInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *AttachPrincipalPolicyInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*AttachPrincipalPolicyInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *CreateAccessKeyInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *CreateAccessKeyInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*CreateAccessKeyInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *CreatePrincipalInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *CreatePrincipalInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*CreatePrincipalInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *DeleteAccessKeyInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *DeleteAccessKeyInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*DeleteAccessKeyInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *DeletePrincipalInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *DeletePrincipalInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*DeletePrincipalInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *DeletePrincipalPolicyInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *DeletePrincipalPolicyInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*DeletePrincipalPolicyInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
 func (in *GetActionLogInput) Validate() error { return in.ValidateUnder(nil) }
 
 // ValidateUnder is Validate with limits of the server in place of the model's.
 func (in *GetActionLogInput) ValidateUnder(limits api.Limits) error {
 	return api.Check(in, limits, (*GetActionLogInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *GetPrincipalInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *GetPrincipalInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*GetPrincipalInput).check)
 }
 
 // Validate implements api.Validator with the limits of the model.
@@ -24,6 +80,66 @@ func (in *GetServerInfoInput) ValidateUnder(limits api.Limits) error {
 	return api.Check(in, limits, func(*GetServerInfoInput, *api.Checker) {})
 }
 
+// Validate implements api.Validator with the limits of the model.
+func (in *ListAccessKeysInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *ListAccessKeysInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*ListAccessKeysInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *ListPrincipalsInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *ListPrincipalsInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*ListPrincipalsInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *PutPrincipalPolicyInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *PutPrincipalPolicyInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*PutPrincipalPolicyInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
+func (in *UpdateAccessKeyInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *UpdateAccessKeyInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*UpdateAccessKeyInput).check)
+}
+
+func (s *AttachPrincipalPolicyInput) check(c *api.Checker) {
+	c.String("principalName", s.PrincipalName, api.Required, principalNameRule)
+	c.String("managedPolicy", s.ManagedPolicy, api.Required, policyReferenceRule)
+}
+
+func (s *CreateAccessKeyInput) check(c *api.Checker) {
+	c.String("principalName", s.PrincipalName, api.Required, principalNameRule)
+}
+
+func (s *CreatePrincipalInput) check(c *api.Checker) {
+	c.String("name", s.Name, api.Required, principalNameRule)
+	api.CheckStructs(c, "policies", s.Policies, api.Optional, api.Size{Max: 20}, (*PrincipalPolicy).check)
+	c.Strings("managedPolicies", s.ManagedPolicies, api.Optional, api.Size{Max: 20}, policyReferenceRule)
+}
+
+func (s *DeleteAccessKeyInput) check(c *api.Checker) {
+	c.String("accessKeyId", s.AccessKeyId, api.Required, accessKeyIdRule)
+}
+
+func (s *DeletePrincipalInput) check(c *api.Checker) {
+	c.String("name", s.Name, api.Required, principalNameRule)
+}
+
+func (s *DeletePrincipalPolicyInput) check(c *api.Checker) {
+	c.String("principalName", s.PrincipalName, api.Required, principalNameRule)
+	c.String("policy", s.Policy, api.Required, policyReferenceRule)
+}
+
 func (s *GetActionLogInput) check(c *api.Checker) {
 	c.String("pipelineName", s.PipelineName, api.Optional, pipelineNameRule)
 	c.String("pipelineExecutionId", s.PipelineExecutionId, api.Optional, pipelineExecutionIdRule)
@@ -31,4 +147,35 @@ func (s *GetActionLogInput) check(c *api.Checker) {
 	api.CheckNumber(c, "nextLine", s.NextLine, api.Optional, api.Range{Min: 0, Max: math.MaxInt64})
 	api.CheckNumber(c, "maxLines", s.MaxLines, api.Optional, api.Range{Min: 1, Max: 10000})
 	api.CheckNumber(c, "waitSeconds", s.WaitSeconds, api.Optional, api.Range{Min: 0, Max: 20})
+}
+
+func (s *GetPrincipalInput) check(c *api.Checker) {
+	c.String("name", s.Name, api.Required, principalNameRule)
+}
+
+func (s *ListAccessKeysInput) check(c *api.Checker) {
+	c.String("principalName", s.PrincipalName, api.Optional, principalNameRule)
+	api.CheckNumber(c, "maxResults", s.MaxResults, api.Optional, api.Range{Min: 1, Max: 100})
+	c.String("nextToken", s.NextToken, api.Optional, nextTokenRule)
+}
+
+func (s *ListPrincipalsInput) check(c *api.Checker) {
+	api.CheckNumber(c, "maxResults", s.MaxResults, api.Optional, api.Range{Min: 1, Max: 100})
+	c.String("nextToken", s.NextToken, api.Optional, nextTokenRule)
+}
+
+func (s *PrincipalPolicy) check(c *api.Checker) {
+	c.String("policyName", s.PolicyName, api.Required, policyNameRule)
+	c.String("policyDocument", s.PolicyDocument, api.Required, policyDocumentRule)
+}
+
+func (s *PutPrincipalPolicyInput) check(c *api.Checker) {
+	c.String("principalName", s.PrincipalName, api.Required, principalNameRule)
+	c.String("policyName", s.PolicyName, api.Required, policyNameRule)
+	c.String("policyDocument", s.PolicyDocument, api.Required, policyDocumentRule)
+}
+
+func (s *UpdateAccessKeyInput) check(c *api.Checker) {
+	c.String("accessKeyId", s.AccessKeyId, api.Required, accessKeyIdRule)
+	api.CheckEnum(c, "status", s.Status, api.Required)
 }
