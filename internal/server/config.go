@@ -128,7 +128,7 @@ func (c Config) Check() error {
 	if err != nil {
 		fail("listen %q is not host:port: %w", c.Listen, err)
 	} else if !loopback(host) && !c.AllowRemote {
-		fail("listen %q can be reached from elsewhere and there is no TLS: use a loopback address, or say allowRemote", c.Listen)
+		fail("listen %q can be reached from elsewhere and there is no TLS: use a loopback address, or say allowRemote (--allow-remote)", c.Listen)
 	}
 	if (c.RootAccessKeyID == "") != (c.RootSecretAccessKey == "") {
 		fail("rootAccessKeyId and rootSecretAccessKey are given together or not at all")
