@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/db/dbtest"
@@ -23,6 +24,11 @@ type bed struct {
 	db     *db.DB
 	source *actor
 	build  *actor
+	// openLog and now replace the bed's own at the next start.
+	openLog func(context.Context, string, []string) (dispatch.Log, error)
+	now     func() time.Time
+	// lease is that of nodes that share the database; zero: there is one node.
+	lease time.Duration
 }
 
 // actor is a provider whose reports a test decides. Every Start is announced on
@@ -30,6 +36,7 @@ type bed struct {
 type actor struct {
 	kind    pipeline.ActionType
 	started chan provider.Attempt
+	stopped chan string // action execution ids
 
 	mu      sync.Mutex
 	count   map[string]int
@@ -48,6 +55,7 @@ func newActor(category, name string, lost pipeline.WhenLost) *actor {
 			WhenLost:   lost,
 		},
 		started: make(chan provider.Attempt, 1000),
+		stopped: make(chan string, 1000),
 		count:   map[string]int{},
 		reports: map[string]chan provider.Report{},
 	}
@@ -82,7 +90,10 @@ func (a *actor) Await(ctx context.Context, at provider.Attempt) (provider.Report
 	}
 }
 
-func (a *actor) Stop(context.Context, provider.Attempt) error { return nil }
+func (a *actor) Stop(_ context.Context, at provider.Attempt) error {
+	a.stopped <- at.ID
+	return nil
+}
 
 // next returns the next started attempt and a function that ends it.
 func (a *actor) next(t *testing.T) (provider.Attempt, func(provider.Report)) {
@@ -127,14 +138,26 @@ func (b *bed) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.Dispatcher = dispatch.New(dispatch.Config{
-		DB: b.db, Catalogue: catalogue, Node: "test", Workspaces: b.t.TempDir(), Exclusive: true,
-		OpenLog: func(context.Context, string, []string) (dispatch.Log, error) { return discard{}, nil },
-	})
+	cfg := dispatch.Config{
+		DB: b.db, Catalogue: catalogue, Node: "test", Workspaces: b.t.TempDir(), Exclusive: b.lease == 0, Lease: b.lease,
+		OpenLog: b.openLog, Now: b.now,
+	}
+	if cfg.OpenLog == nil {
+		cfg.OpenLog = func(context.Context, string, []string) (dispatch.Log, error) { return discard{}, nil }
+	}
+	b.Dispatcher = dispatch.New(cfg)
 	if err := b.Run(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(b.Close)
+}
+
+// other makes one more node on the bed's database.
+func (b *bed) other() *bed {
+	b.t.Helper()
+	other := *b
+	other.start()
+	return &other
 }
 
 // restart loses the process: what it ran is cut off, what it claimed stays.
@@ -215,6 +238,22 @@ func (b *bed) await(id string, status engine.Status) dispatch.Execution {
 		if x.Ended() {
 			b.t.Fatalf("execution ended as %s, want %s", x.Status, status)
 		}
+	}
+}
+
+// read reads the database as no caller can.
+func (b *bed) read(fn func(tx *db.Tx) error) {
+	b.t.Helper()
+	if err := b.db.Read(b.t.Context(), fn); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bed) wantExecutions(n int) {
+	b.t.Helper()
+	list, err := b.Executions(b.t.Context(), b.pipeline(), 0, 100, "")
+	if err != nil || len(list) != n {
+		b.t.Errorf("%d executions, %v, want %d", len(list), err, n)
 	}
 }
 
