@@ -12,7 +12,10 @@ import (
 // CreatePipeline stores a pipeline and starts its first execution.
 func (s *Service) CreatePipeline(ctx context.Context, c api.Caller, in *wire.CreatePipelineInput) (*wire.CreatePipelineOutput, error) {
 	name := text(in.Pipeline.Name)
-	if err := s.allow(c, "CreatePipeline", name); err != nil {
+	if err := s.allowCreate(c, name, in.Tags); err != nil {
+		return nil, err
+	}
+	if err := s.allowRoles(c, in.Pipeline); err != nil {
 		return nil, err
 	}
 	tags, err := tagMap(in.Tags, pipeline.PipelineARN(c.Partition, c.Region, c.Account, name))

@@ -11,7 +11,7 @@ import (
 
 // ListPipelines lists the pipelines of the caller's account and region by name.
 func (s *Service) ListPipelines(ctx context.Context, c api.Caller, in *wire.ListPipelinesInput) (*wire.ListPipelinesOutput, error) {
-	if err := s.auth.Authorize(c, "codepipeline:ListPipelines", pipeline.PipelineARN(c.Partition, c.Region, c.Account, "*")); err != nil {
+	if err := s.allowAll(c, "ListPipelines"); err != nil {
 		return nil, err
 	}
 	page := pageOf(in.MaxResults, 1000)

@@ -18,14 +18,20 @@ import (
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
-// Authorizer says what a caller may do.
+// Authorizer says what a caller may do. Its methods return an exception unless
+// the caller may.
 type Authorizer interface {
-	// Authorize returns an exception unless the caller may do the action, such
-	// as "codepipeline:GetPipeline", on the resource, an ARN.
+	// Authorize asks for an action, such as "codepipeline:GetPipeline", on the
+	// resource, an ARN.
 	Authorize(caller api.Caller, action, resource string) error
+	// Ask is Authorize for requests with tags and resources with tags.
+	Ask(caller api.Caller, q iam.Question) error
+	// AuthorizePassRole asks whether the caller may have pipelines act as a role.
+	AuthorizePassRole(caller api.Caller, roleARN string) error
 }
 
 // Service implements the operations on a dispatcher.
@@ -52,15 +58,6 @@ func Describe(s *Service) api.Service {
 	update.Exceptions = append(slices.Clone(update.Exceptions), "PipelineNotFoundException")
 	service.Operations["UpdatePipeline"] = update
 	return service
-}
-
-// allow authorizes an operation on a pipeline; stage and action narrow it.
-func (s *Service) allow(c api.Caller, operation, name string, path ...string) error {
-	arn := pipeline.PipelineARN(c.Partition, c.Region, c.Account, name)
-	for _, p := range path {
-		arn += "/" + p
-	}
-	return s.auth.Authorize(c, "codepipeline:"+operation, arn)
 }
 
 func keyOf(c api.Caller, name string) dispatch.Key {

@@ -17,7 +17,7 @@ import (
 // TagResource adds tags to a pipeline, replacing those with the same keys.
 func (s *Service) TagResource(ctx context.Context, c api.Caller, in *wire.TagResourceInput) (*wire.TagResourceOutput, error) {
 	arn := text(in.ResourceArn)
-	p, err := s.tagged(ctx, c, "TagResource", arn)
+	p, err := s.tagged(ctx, c, "TagResource", arn, tagsToSet(in.Tags))
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (s *Service) TagResource(ctx context.Context, c api.Caller, in *wire.TagRes
 
 // UntagResource removes tags; absent keys are ignored.
 func (s *Service) UntagResource(ctx context.Context, c api.Caller, in *wire.UntagResourceInput) (*wire.UntagResourceOutput, error) {
-	p, err := s.tagged(ctx, c, "UntagResource", text(in.ResourceArn))
+	p, err := s.tagged(ctx, c, "UntagResource", text(in.ResourceArn), map[string][]string{"aws:TagKeys": in.TagKeys})
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) UntagResource(ctx context.Context, c api.Caller, in *wire.Unta
 
 // ListTagsForResource lists all tags of a pipeline by key, in one page.
 func (s *Service) ListTagsForResource(ctx context.Context, c api.Caller, in *wire.ListTagsForResourceInput) (*wire.ListTagsForResourceOutput, error) {
-	p, err := s.tagged(ctx, c, "ListTagsForResource", text(in.ResourceArn))
+	p, err := s.tagged(ctx, c, "ListTagsForResource", text(in.ResourceArn), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +68,8 @@ func (s *Service) ListTagsForResource(ctx context.Context, c api.Caller, in *wir
 
 // tagged finds the pipeline that an ARN names. Custom action types and webhooks
 // can have tags too; there are none yet (docs/coverage.md).
-func (s *Service) tagged(ctx context.Context, c api.Caller, operation, arn string) (dispatch.Pipeline, error) {
-	if err := s.auth.Authorize(c, "codepipeline:"+operation, arn); err != nil {
+func (s *Service) tagged(ctx context.Context, c api.Caller, operation, arn string, keys map[string][]string) (dispatch.Pipeline, error) {
+	if err := s.allowTagging(c, operation, arn, keys); err != nil {
 		return dispatch.Pipeline{}, err
 	}
 	parsed, err := pipeline.ParseARN(arn)

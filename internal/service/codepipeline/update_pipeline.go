@@ -17,6 +17,9 @@ func (s *Service) UpdatePipeline(ctx context.Context, c api.Caller, in *wire.Upd
 	if err := s.allow(c, "UpdatePipeline", name); err != nil {
 		return nil, err
 	}
+	if err := s.allowRoles(c, in.Pipeline); err != nil {
+		return nil, err
+	}
 	decl, err := recast[pipeline.Declaration](in.Pipeline)
 	if err != nil {
 		return nil, err
