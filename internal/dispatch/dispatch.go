@@ -35,6 +35,14 @@ type Config struct {
 	NodeGone func(ctx context.Context, name string)
 	// Limits are the quotas; the zero value is CodePipeline's own.
 	Limits pipeline.Limits
+	// Quotas bound what an account may have; the zero value is CodePipeline's own.
+	Quotas Quotas
+	// JobWorkers says that job workers can poll this server for the actions of
+	// custom action types. Without it these types are known but unavailable.
+	JobWorkers bool
+	// Sealer encrypts secret configuration values; without one a declaration that
+	// holds any is refused. Optional.
+	Sealer Sealer
 	Logger *slog.Logger
 	// Lease is how long a node's claims outlive its last sign of life; zero
 	// means 15 s. Optional.
@@ -99,6 +107,7 @@ func New(cfg Config) *Dispatcher {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.Quotas = cfg.Quotas.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	work, endWork := context.WithCancel(context.Background())
 	return &Dispatcher{
@@ -123,6 +132,9 @@ func New(cfg Config) *Dispatcher {
 func (d *Dispatcher) Run(ctx context.Context) error {
 	if err := d.takeOver(ctx); err != nil {
 		return fmt.Errorf("taking over effects: %w", err)
+	}
+	if err := d.forgetSecrets(ctx, ""); err != nil {
+		return err
 	}
 	d.running.Go(d.loop)
 	return nil

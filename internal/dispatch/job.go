@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,9 @@ type job struct {
 	environment []pipeline.EnvironmentVariable
 	// cloneRefs are the artifacts that sources write as pointers to a repository.
 	cloneRefs map[string]bool
+	// references are what stands for secrets in the declaration, by key. In plan
+	// they are opened.
+	references map[string]string
 	// failure is set when the action fails before its provider is asked.
 	failure *provider.Report
 }
@@ -55,12 +59,17 @@ func (d *Dispatcher) prepare(ctx context.Context, x effect) (*job, error) {
 		j.store = storeOf(plan, j.plan.Region)
 		j.key.Name = plan.Name
 		j.cloneRefs = cloneRefs(plan)
+		if err := j.openSecrets(tx, d, x.PipelineID); err != nil {
+			return err
+		}
 		return readOutputs(tx, x.PipelineID, j, outputs)
 	})
 	if err != nil {
 		return nil, err
 	}
-	j.resolve(outputs)
+	if j.failure == nil {
+		j.resolve(outputs)
+	}
 	return j, nil
 }
 
@@ -210,7 +219,7 @@ func (j *job) keepResolved(tx *db.Tx) error {
 	if !differs {
 		return nil
 	}
-	text, err := json.Marshal(j.resolved)
+	text, err := json.Marshal(j.withoutSecrets())
 	if err != nil {
 		return err
 	}
@@ -296,12 +305,11 @@ func (d *Dispatcher) open(ctx context.Context, x effect, j *job) (*provider.Atte
 // secrets are the values of secret configuration keys: the log masks them.
 func (j *job) secrets(d *Dispatcher) []string {
 	var secrets []string
-	t, ok := d.Catalogue.ActionType(j.plan.Type)
-	if !ok {
-		return nil
-	}
-	for _, p := range t.Properties {
-		if v := j.resolved[p.Name]; p.Secret && v != "" {
+	t, _ := d.Catalogue.ActionType(j.plan.Type)
+	keys := slices.AppendSeq(t.SecretKeys(), maps.Keys(j.references))
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		if v := j.resolved[key]; v != "" {
 			secrets = append(secrets, v)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
@@ -45,31 +44,15 @@ func (d *Dispatcher) cachePlan(key planKey, plan *pipeline.Plan) {
 	d.plans[key] = plan
 }
 
-// compile checks a declaration against every rule and returns its plan. What
-// the rules allow but Penstock does not carry out yet is refused, never ignored.
-func (d *Dispatcher) compile(key Key, decl pipeline.Declaration) (*pipeline.Plan, error) {
-	plan, err := pipeline.Compile(decl, pipeline.Environment{
-		Types: d.Catalogue, Region: key.Region, Account: key.Account, Limits: d.Limits,
-	})
+// recompile compiles a stored definition, which was accepted once.
+func (d *Dispatcher) recompile(tx *db.Tx, decl pipeline.Declaration, region, account string, version int) (*pipeline.Plan, error) {
+	types, err := d.typesOf(tx, account, region, typesIn(decl), true)
 	if err != nil {
 		return nil, err
 	}
-	if missing := pipeline.Unsupported(decl); len(missing) > 0 {
-		return nil, &pipeline.Violation{
-			Rule: "unsupported", Exception: "InvalidStructureException",
-			Message: "Penstock does not carry out yet: " + strings.Join(missing, "; "),
-		}
-	}
-	return &plan, nil
-}
-
-// recompile compiles a stored definition, which was accepted once.
-func (d *Dispatcher) recompile(decl pipeline.Declaration, region, account string, version int) *pipeline.Plan {
-	plan := pipeline.CompileStored(decl, pipeline.Environment{
-		Types: d.Catalogue, Region: region, Account: account, Limits: d.Limits,
-	})
+	plan := pipeline.CompileStored(decl, d.environment(types, region, account))
 	plan.Version = version
-	return &plan
+	return &plan, nil
 }
 
 // gatherPlans adds the plans that a Step of u may ask for. An update gets its
@@ -90,6 +73,9 @@ func (d *Dispatcher) gatherPlans(tx *db.Tx, l *line, u *unit, plans planSet) err
 		plans[version] = plan
 	}
 	if u.definition != nil {
+		if err := d.rebase(tx, l, u.definition); err != nil {
+			return err
+		}
 		version := l.state.Pipeline.Version + 1
 		plan := *u.definition.plan
 		plan.Version = version
@@ -100,6 +86,33 @@ func (d *Dispatcher) gatherPlans(tx *db.Tx, l *line, u *unit, plans planSet) err
 	return nil
 }
 
+// rebase makes sure that a definition keeps the secrets of the version that it
+// replaces.
+func (d *Dispatcher) rebase(tx *db.Tx, l *line, def *definition) error {
+	current := l.state.Pipeline.Version
+	if def.base == current || !def.refers() {
+		return nil
+	}
+	var stored pipeline.Declaration
+	err := d.read(tx, func(tx *db.Tx) (err error) {
+		stored, _, err = selectVersion(tx, l.id, current)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	def.base = current
+	return def.rebase(d, stored)
+}
+
+// read runs fn in tx, or in a transaction of its own if that is nil.
+func (d *Dispatcher) read(tx *db.Tx, fn func(*db.Tx) error) error {
+	if tx != nil {
+		return fn(tx)
+	}
+	return d.DB.Read(d.work, fn)
+}
+
 // plan returns the plan of a stored version, compiling it if it is not cached.
 // tx may be nil.
 func (d *Dispatcher) plan(tx *db.Tx, id, region, account string, version int) (*pipeline.Plan, error) {
@@ -108,20 +121,14 @@ func (d *Dispatcher) plan(tx *db.Tx, id, region, account string, version int) (*
 		return plan, nil
 	}
 	var plan *pipeline.Plan
-	read := func(tx *db.Tx) error {
+	err := d.read(tx, func(tx *db.Tx) error {
 		decl, _, err := selectVersion(tx, id, version)
 		if err != nil {
 			return err
 		}
-		plan = d.recompile(decl, region, account, version)
-		return nil
-	}
-	var err error
-	if tx != nil {
-		err = read(tx)
-	} else {
-		err = d.DB.Read(d.work, read)
-	}
+		plan, err = d.recompile(tx, decl, region, account, version)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

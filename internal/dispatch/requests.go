@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -17,13 +16,6 @@ import (
 // tokenLife is how long a client request token is remembered, in milliseconds.
 const tokenLife = int64(24 * time.Hour / time.Millisecond)
 
-// definition is a version of a declaration on its way into a commit.
-type definition struct {
-	plan    *pipeline.Plan
-	text    string
-	version int
-}
-
 // CreateRequest makes a pipeline.
 type CreateRequest struct {
 	Declaration pipeline.Declaration
@@ -36,31 +28,27 @@ type CreateRequest struct {
 // rule is a *pipeline.Violation; a name in use is ErrNameInUse.
 func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string, r CreateRequest) (Pipeline, error) {
 	key := Key{account, region, r.Declaration.Name}
-	plan, err := d.compile(key, r.Declaration)
+	def, err := d.admit(ctx, key, r.Declaration, pipeline.Declaration{})
 	if err != nil {
 		return Pipeline{}, err
 	}
-	plan.Version = 1
-	text, err := json.Marshal(r.Declaration)
-	if err != nil {
-		return Pipeline{}, fmt.Errorf("encoding pipeline %s: %w", key.Name, err)
-	}
+	def.plan.Version, def.version = 1, 1
 	ev := d.event(nil)
 	id := pipeline.DeriveID([]byte(ev.ID), "pipeline")
 	ev.Body = engine.CreatePipeline{ID: id, Name: key.Name, Start: engine.StartExecution{
 		Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: r.By},
 	}}
-	s, decision, err := engine.Step(planSet{1: plan}, nil, engine.Past{}, ev)
+	s, decision, err := engine.Step(planSet{1: def.plan}, nil, engine.Past{}, ev)
 	if err != nil {
 		return Pipeline{}, err
 	}
 	l := &line{id: id, state: s, row: pipelineRow{account: account, region: region, created: ev.At, updated: ev.At}}
 	w := &writes{d: d, line: l, at: ev.At, updated: ev.At}
-	w.add(&unit{ev: ev, decision: decision, definition: &definition{plan: plan, text: string(text), version: 1}})
+	w.add(&unit{ev: ev, decision: decision, definition: def})
 	if err := w.prepare(); err != nil {
 		return Pipeline{}, err
 	}
-	err = d.DB.Write(ctx, func(tx *db.Tx) error { return d.insertPipeline(tx, w, key, r.Tags) })
+	err = d.DB.Write(ctx, func(tx *db.Tx) error { return d.insertPipeline(tx, w, key, def, r.Tags) })
 	if db.IsUnique(err) {
 		return Pipeline{}, ErrNameInUse
 	}
@@ -68,55 +56,75 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 		d.nudge() // an unknown outcome may have left effects for this node
 		return Pipeline{}, fmt.Errorf("creating pipeline %s: %w", key.Name, err)
 	}
-	d.cachePlan(planKey{id, 1}, plan)
+	d.cachePlan(planKey{id, 1}, def.plan)
 	w.follow()
-	return Pipeline{ID: id, Key: key, Version: 1, Created: ev.At, Updated: ev.At, Declaration: r.Declaration}, nil
+	return Pipeline{ID: id, Key: key, Version: 1, Created: ev.At, Updated: ev.At, Declaration: def.decl}, nil
 }
 
-func (d *Dispatcher) insertPipeline(tx *db.Tx, w *writes, key Key, tags map[string]string) error {
+func (d *Dispatcher) insertPipeline(tx *db.Tx, w *writes, key Key, def *definition, tags map[string]string) error {
 	_, err := tx.Exec(sqlInsertPipeline, w.line.id, key.Account, key.Region, key.Name, 1, 0, w.state, w.at)
 	if err != nil {
 		return err
 	}
-	if err := upsertTags(tx, w.line.id, tags); err != nil {
+	if err := d.checkPipelines(tx, key); err != nil {
+		return err
+	}
+	if err := setTags(tx, pipelineTags(), w.line.id, tags); err != nil {
+		return err
+	}
+	if err := insertSecrets(tx, w.line.id, def.secrets, w.at); err != nil {
 		return err
 	}
 	return w.commit(tx)
 }
 
-// UpdatePipeline installs a new version of a pipeline's definition.
+// UpdatePipeline installs a new version of a pipeline's definition. A mask keeps
+// the secret value of the version that is replaced.
 func (d *Dispatcher) UpdatePipeline(ctx context.Context, account, region string, decl pipeline.Declaration) (Pipeline, error) {
 	key := Key{account, region, decl.Name}
-	p, err := d.find(ctx, key)
+	p, err := d.Pipeline(ctx, key, 0)
 	if err != nil {
 		return Pipeline{}, err
 	}
-	plan, err := d.compile(key, decl)
+	def, err := d.admit(ctx, key, decl, p.Declaration)
 	if err != nil {
 		return Pipeline{}, err
 	}
-	text, err := json.Marshal(decl)
-	if err != nil {
-		return Pipeline{}, fmt.Errorf("encoding pipeline %s: %w", key.Name, err)
+	def.base = p.Version
+	if len(def.secrets) > 0 {
+		err := d.DB.Write(ctx, func(tx *db.Tx) error { return insertSecrets(tx, p.ID, def.secrets, d.nowMillis()) })
+		if err != nil {
+			return Pipeline{}, err
+		}
 	}
-	def := &definition{plan: plan, text: string(text)}
 	u := &unit{ev: d.event(engine.UpdatePipeline{}), definition: def}
 	if _, err := d.apply(ctx, p.ID, u); err != nil {
-		return Pipeline{}, d.requestError(key, err)
+		err = d.requestError(key, err)
+		if errors.Is(err, ErrPipelineNotFound) {
+			d.dropSecrets(ctx, p.ID, def.secrets)
+		}
+		return Pipeline{}, err
 	}
-	return Pipeline{ID: p.ID, Key: key, Version: def.version, Created: p.Created, Updated: u.ev.At, Declaration: decl}, nil
+	return Pipeline{ID: p.ID, Key: key, Version: def.version, Created: p.Created, Updated: u.ev.At, Declaration: def.decl}, nil
 }
 
-// DeletePipeline deletes a pipeline and abandons what runs in it. Deleting what
-// is not there is no error.
+// DeletePipeline deletes a pipeline with its secrets and abandons what runs in
+// it. Deleting what is not there is no error.
 func (d *Dispatcher) DeletePipeline(ctx context.Context, key Key) error {
 	// A remembered id may be that of a predecessor, deleted on another node:
 	// deleting that again would succeed and delete nothing.
 	d.forget(key)
-	_, err := d.request(ctx, key, engine.DeletePipeline{}, engine.Past{}, "")
+	id, err := d.findID(ctx, key)
+	if err == nil {
+		_, err = d.request(ctx, key, engine.DeletePipeline{}, engine.Past{}, "")
+	}
 	d.forget(key)
 	if errors.Is(err, ErrPipelineNotFound) {
 		return nil
+	}
+	if err == nil {
+		// Should the process die before it, the next start makes up for it.
+		err = d.forgetSecrets(ctx, id)
 	}
 	return err
 }

@@ -20,7 +20,7 @@ func (d *Dispatcher) Tags(ctx context.Context, p Pipeline) (map[string]string, e
 	var tags map[string]string
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
 		var err error
-		tags, err = readTags(tx, p.ID)
+		tags, err = readTags(tx, pipelineTags(), p.ID)
 		return err
 	})
 	if err != nil {
@@ -29,49 +29,53 @@ func (d *Dispatcher) Tags(ctx context.Context, p Pipeline) (map[string]string, e
 	return tags, nil
 }
 
-func readTags(tx *db.Tx, id string) (map[string]string, error) {
+// SetTags adds tags to a pipeline, replacing those with the same keys.
+func (d *Dispatcher) SetTags(ctx context.Context, p Pipeline, tags map[string]string) error {
+	return d.DB.Write(ctx, func(tx *db.Tx) error { return setTags(tx, pipelineTags(), p.ID, tags) })
+}
+
+// RemoveTags removes tags from a pipeline; absent ones are ignored.
+func (d *Dispatcher) RemoveTags(ctx context.Context, p Pipeline, keys []string) error {
+	return d.DB.Write(ctx, func(tx *db.Tx) error { return removeTags(tx, pipelineTags(), p.ID, keys) })
+}
+
+func readTags(tx *db.Tx, table tagTable, id string) (map[string]string, error) {
 	tags := map[string]string{}
 	err := each(tx, func(row scanner) error {
 		var k, v string
 		err := row.Scan(&k, &v)
 		tags[k] = v
 		return err
-	}, sqlSelectTags, id)
+	}, table.list, id)
 	return tags, err
 }
 
-// SetTags adds tags to a pipeline, replacing those with the same keys.
-func (d *Dispatcher) SetTags(ctx context.Context, p Pipeline, tags map[string]string) error {
-	return d.DB.Write(ctx, func(tx *db.Tx) error {
-		have, err := readTags(tx, p.ID)
-		if err != nil {
-			return err
-		}
-		maps.Copy(have, tags)
-		if len(have) > MaxTags {
-			return ErrTooManyTags
-		}
-		return upsertTags(tx, p.ID, tags)
-	})
-}
-
-func upsertTags(tx *db.Tx, id string, tags map[string]string) error {
+// setTags adds tags to those that a resource has.
+func setTags(tx *db.Tx, table tagTable, id string, tags map[string]string) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	have, err := readTags(tx, table, id)
+	if err != nil {
+		return err
+	}
+	maps.Copy(have, tags)
+	if len(have) > MaxTags {
+		return ErrTooManyTags
+	}
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
-		if _, err := tx.Exec(sqlUpsertTag, id, k, tags[k]); err != nil {
+		if _, err := tx.Exec(table.upsert, id, k, tags[k]); err != nil {
 			return fmt.Errorf("writing tag %q: %w", k, err)
 		}
 	}
 	return nil
 }
 
-// RemoveTags removes tags from a pipeline; absent ones are ignored.
-func (d *Dispatcher) RemoveTags(ctx context.Context, p Pipeline, keys []string) error {
-	return d.DB.Write(ctx, func(tx *db.Tx) error {
-		for _, k := range keys {
-			if _, err := tx.Exec(sqlDeleteTag, p.ID, k); err != nil {
-				return fmt.Errorf("removing tag %q: %w", k, err)
-			}
+func removeTags(tx *db.Tx, table tagTable, id string, keys []string) error {
+	for _, k := range keys {
+		if _, err := tx.Exec(table.remove, id, k); err != nil {
+			return fmt.Errorf("removing tag %q: %w", k, err)
 		}
-		return nil
-	})
+	}
+	return nil
 }

@@ -20,25 +20,29 @@ type ActionType struct {
 
 // ActionTypeSettings are URL templates.
 type ActionTypeSettings struct {
-	ThirdPartyConfigurationURL string
-	EntityURLTemplate          string
-	ExecutionURLTemplate       string
-	RevisionURLTemplate        string
+	ThirdPartyConfigurationURL string `json:"thirdPartyConfigurationUrl,omitempty"`
+	EntityURLTemplate          string `json:"entityUrlTemplate,omitempty"`
+	ExecutionURLTemplate       string `json:"executionUrlTemplate,omitempty"`
+	RevisionURLTemplate        string `json:"revisionUrlTemplate,omitempty"`
 }
 
 // ConfigurationProperty is one key of an action's configuration.
 type ConfigurationProperty struct {
-	Name        string
-	Required    bool
-	Key         bool
-	Secret      bool
-	Queryable   bool
-	Description string
-	Type        string
+	Name        string `json:"name"`
+	Required    bool   `json:"required"`
+	Key         bool   `json:"key"`
+	Secret      bool   `json:"secret"`
+	Queryable   bool   `json:"queryable"`
+	Description string `json:"description,omitempty"`
+	// Type is String, Number, Boolean, or empty. Nothing is read from it.
+	Type string `json:"type,omitempty"`
 }
 
 // ArtifactBounds are inclusive.
-type ArtifactBounds struct{ Min, Max int }
+type ArtifactBounds struct {
+	Min int `json:"minimumCount"`
+	Max int `json:"maximumCount"`
+}
 
 // WhenLost says what follows when the node that began an attempt is gone
 // (DESIGN.md, section 4: begun at most once).

@@ -45,7 +45,8 @@ func (s *StageDeclaration) hasGates() bool {
 // Normalise returns the declaration as answers show it: what the author left
 // out and CodePipeline fills in is filled in (runOrder, the artifact lists, the
 // execution mode and the pipeline type in force), and nothing else is (reference:
-// observed.md 2). The argument is not changed; what is not filled in is shared.
+// observed.md 2). Secrets are masked. The argument is not changed; what is not
+// filled in is shared.
 func Normalise(d Declaration, types ActionTypes) Declaration {
 	d.PipelineType = EffectiveType(d, types)
 	d.ExecutionMode = EffectiveMode(d)
@@ -71,6 +72,7 @@ func normaliseActions(declared []ActionDeclaration) []ActionDeclaration {
 		if a.OutputArtifacts == nil {
 			a.OutputArtifacts = []OutputArtifact{}
 		}
+		a.Configuration = MaskSecrets(a.Configuration)
 		actions[i] = a
 	}
 	return actions
