@@ -53,7 +53,7 @@ const (
 
 	sqlUpsertExecution = `
 		insert into pipeline_executions (id, pipeline_id, seq, live, start_time, first_change, last_change, state)
-		values ($1, $2, $3, $4, $7, $5, $5, $6)
+		values ($1, $2, $3, $4, $7, $8, $5, $6)
 		on conflict (id) do update set live = excluded.live, last_change = excluded.last_change, state = excluded.state`
 	sqlSelectExecution = `
 		select pipeline_id, first_change, last_change, state from pipeline_executions where id = $1`

@@ -116,7 +116,7 @@ func (w *writes) commitParts(tx *db.Tx) error {
 		if x.e.Ended() {
 			live = 0
 		}
-		_, err := tx.Exec(sqlUpsertExecution, x.e.ID, w.line.id, x.e.Seq, live, w.version, x.text, x.e.StartTime)
+		_, err := tx.Exec(sqlUpsertExecution, x.e.ID, w.line.id, x.e.Seq, live, w.version, x.text, x.e.StartTime, w.base+1)
 		if err != nil {
 			return fmt.Errorf("writing execution %s: %w", x.e.ID, err)
 		}

@@ -1,0 +1,203 @@
+package dispatch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/dispatch"
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/provider"
+)
+
+// eachPair runs a test with two nodes on every database.
+func eachPair(t *testing.T, test func(t *testing.T, a, b *bed)) {
+	each(t, func(t *testing.T, a *bed) {
+		a.Close()
+		a.lease = time.Second
+		a.start()
+		test(t, a, a.other())
+	})
+}
+
+// A stop that one node accepts reaches the provider on the node that runs the
+// action.
+func TestStopReachesTheNodeThatRuns(t *testing.T) {
+	eachPair(t, func(t *testing.T, a, b *bed) {
+		id := a.create(small())
+		at, _ := a.source.next(t)
+		if err := b.StopExecution(t.Context(), key, engine.StopExecution{Execution: id, Abandon: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-a.source.stopped; got != at.ID {
+			t.Errorf("stopped %s, want %s", got, at.ID)
+		}
+	})
+}
+
+// A node that has not seen what another one did neither refuses a request nor
+// drops a verdict because of it.
+func TestAnswersComeFromTheCurrentState(t *testing.T) {
+	eachPair(t, func(t *testing.T, a, b *bed) {
+		first := a.create(small())
+		_, fetched := a.source.next(t)
+		second, err := b.StartExecution(t.Context(), key, dispatch.StartRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.StopExecution(t.Context(), key, engine.StopExecution{Execution: second}); err != nil {
+			t.Fatalf("stopping what the other node started: %v", err)
+		}
+		hold := engine.SetTransition{Stage: "Build", Disabled: true, Reason: "wait", By: "arn:me"}
+		if err := a.SetTransition(t.Context(), key, hold); err != nil {
+			t.Fatal(err)
+		}
+		fetched(succeeded(nil))
+		a.awaitArrival(first)
+		hold.Disabled = false
+		if err := b.SetTransition(t.Context(), key, hold); err != nil {
+			t.Fatal(err)
+		}
+		at, _ := b.build.next(t)
+		b.Close()
+		// The other node takes over what cannot be done again, and says so.
+		a.await(first, engine.Failed)
+		if n := a.build.starts(at.ID); n != 1 {
+			t.Errorf("the build was started %d times", n)
+		}
+	})
+}
+
+// Claims of a node whose lease is gone are free, also those made without one.
+func TestClaimsWithoutLeaseAreFreed(t *testing.T) {
+	eachPair(t, func(t *testing.T, a, b *bed) {
+		id := b.create(small())
+		b.source.next(t)
+		err := b.db.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec("delete from nodes")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		_, fetched := a.source.next(t)
+		fetched(provider.Failure(provider.CodeJobFailed, "no"))
+		a.await(id, engine.Failed)
+	})
+}
+
+// A node that remembers a pipeline's predecessor deletes the pipeline that is
+// there now.
+func TestDeleteOfARecreatedPipeline(t *testing.T) {
+	eachPair(t, func(t *testing.T, a, b *bed) {
+		a.create(small())
+		if _, err := a.StartExecution(t.Context(), key, dispatch.StartRequest{}); err != nil { // remembers its id
+			t.Fatal(err)
+		}
+		if err := b.DeletePipeline(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		b.create(small())
+		if err := a.DeletePipeline(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Pipeline(t.Context(), key, 0); !errors.Is(err, dispatch.ErrPipelineNotFound) {
+			t.Errorf("after the second delete: %v, want it gone", err)
+		}
+	})
+}
+
+// Starts with one token that arrive together make one execution, and none of
+// them is told of one that is not there, whatever becomes of the commit.
+func TestTokensOfOneBatch(t *testing.T) {
+	eachFaulty(t, func(t *testing.T, b *bed, f *db.Faults) {
+		b.create(small())
+		b.source.next(t)
+		faults := []db.Fault{db.FaultNone, db.FaultBefore, db.FaultConflict, db.FaultLost, db.FaultAfter}
+		for round, kind := range faults {
+			start := dispatch.StartRequest{Token: fmt.Sprintf("token-%d", round)}
+			release := b.holdWrites()
+			answers := make(chan string, 21)
+			ask := func(r dispatch.StartRequest) {
+				id, err := b.StartExecution(t.Context(), key, r)
+				if err != nil && !errors.Is(err, db.ErrInjected) {
+					t.Error(err)
+				}
+				if r.Token == "" {
+					id = ""
+				}
+				answers <- id
+			}
+			go ask(dispatch.StartRequest{}) // waits for the writer; the others queue behind it
+			b.passTime()
+			for range cap(answers) - 1 {
+				go ask(start)
+			}
+			b.passTime()
+			f.Arm(kind, 2, 1) // what holds and the first start pass
+			release()
+			promised := map[string]bool{}
+			for range cap(answers) {
+				if id := <-answers; id != "" {
+					promised[id] = true
+				}
+			}
+			f.Arm(db.FaultNone, 0, 0)
+			id, err := b.StartExecution(t.Context(), key, start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			promised[id] = true
+			if len(promised) != 1 {
+				t.Errorf("fault %d: one token gave the executions %v", kind, promised)
+			}
+		}
+		b.wantExecutions(1 + 2*len(faults))
+	})
+}
+
+// holdWrites makes every write of a pipeline wait until release is called.
+func (b *bed) holdWrites() (release func()) {
+	held, hold, over := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		over <- b.db.Write(context.Background(), func(tx *db.Tx) error {
+			_, err := tx.Exec("update pipelines set name = name")
+			close(held)
+			<-hold
+			return err
+		})
+	}()
+	<-held
+	return func() {
+		close(hold)
+		if err := <-over; err != nil {
+			b.t.Error(err)
+		}
+	}
+}
+
+// passTime lets other goroutines get to where they block. A test that needs it
+// is true without it, but proves less.
+func (b *bed) passTime() {
+	for range 200 {
+		b.pipeline()
+	}
+}
+
+// awaitArrival polls until an execution waits at its second stage.
+func (b *bed) awaitArrival(id string) {
+	b.t.Helper()
+	for {
+		x, err := b.Execution(b.t.Context(), b.pipeline(), id)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if x.Stage == 1 && !x.Inside {
+			return
+		}
+	}
+}
