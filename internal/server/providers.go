@@ -85,6 +85,10 @@ func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more
 		commands,
 		deploy.NewS3(objects),
 	}
+	// What the program brings takes the place of the server's own.
+	providers = slices.DeleteFunc(providers, func(own provider.Provider) bool {
+		return slices.ContainsFunc(more, func(p provider.Provider) bool { return p.Type().ID == own.Type().ID })
+	})
 	return provider.NewCatalogue(slices.Concat(providers, more)...)
 }
 

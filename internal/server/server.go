@@ -36,7 +36,7 @@ type Options struct {
 	// Logger receives what the server has to say; nil discards it.
 	Logger *slog.Logger
 	// Providers are further action providers, as tests and "penstock run" have
-	// them.
+	// them. One of a type that the server carries out itself takes its place.
 	Providers []provider.Provider
 	// Version is the version of the program.
 	Version string
