@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -66,8 +67,10 @@ func (*gate) Type() pipeline.ActionType {
 }
 
 func (g *gate) Start(ctx context.Context, a provider.Attempt) (provider.Report, error) {
+	fmt.Fprintln(a.Log, "the gate is closed")
 	select {
 	case r := <-g.door(a.ExecutionID):
+		fmt.Fprint(a.Log, "the gate opens\nwithout a last newline")
 		return r, nil
 	case <-ctx.Done():
 		return provider.Report{}, context.Cause(ctx)
