@@ -25,10 +25,10 @@ func checkConfigCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check-config",
 		Short: "Show the configuration in force, where it comes from, and what is wrong with it",
-		Long: `Show the configuration with which penstock serve would start: every key, its value
-and where it comes from (a flag, an environment variable, the file of --config, or
-the default), secrets hidden; and what is wrong with it. It takes the flags of
-penstock serve, and starts and changes nothing.
+		Long: `It shows every key with which penstock serve would start, its value and where that
+comes from (a flag, an environment variable, the file of --config, or the default),
+secrets hidden. It takes the flags of penstock serve, and starts and changes
+nothing.
 
 Exit status: 0 the server would start with it; 2 something is wrong.`,
 		Example: `  penstock check-config
@@ -143,6 +143,11 @@ func configLines(c configuration) []configLine {
 				lines = append(lines, configLine{fmt.Sprintf("connections[%q].%s", arn, v[0]), v[1], fromFile})
 			}
 		}
+	}
+	for _, p := range c.Principals {
+		name := fmt.Sprintf("principals[%q]", p.Name)
+		policies := slices.Concat(p.ManagedPolicies, slices.Sorted(maps.Keys(p.Policies)))
+		lines = append(lines, configLine{name + ".accessKeyId", p.AccessKeyID, fromFile}, configLine{name + ".policies", strings.Join(policies, ", "), fromFile})
 	}
 	if len(c.PassEnvironment) > 0 {
 		lines = append(lines, configLine{"passEnvironment", strings.Join(c.PassEnvironment, ", "), fromFile})

@@ -37,7 +37,7 @@ func loadConfig(file string, set *pflag.FlagSet, flags server.Config, lookup fun
 	}
 	var errs []error
 	for _, option := range server.Scalars() {
-		if value, ok := lookup(option.Env); ok {
+		if value, ok := lookup(option.Env); ok && value != "" {
 			if err := option.Set(&cfg.Config, value); err != nil {
 				errs = append(errs, fmt.Errorf("environment variable %s: %w", option.Env, err))
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -81,7 +82,7 @@ func declarationPath(path string) (string, error) {
 func parseDeclaration(text []byte) (*wire.CreatePipelineInput, error) {
 	var doc yaml.Node // JSON is YAML
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, err
+		return nil, syntax(text, err)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, errors.New("this is no pipeline: it should be a mapping with a member \"pipeline\", or the declaration itself")
@@ -101,6 +102,16 @@ func parseDeclaration(text []byte) (*wire.CreatePipelineInput, error) {
 		}
 	}
 	return input, decodeNode(&kept, reflect.ValueOf(input).Elem(), "")
+}
+
+// syntax says what is wrong with a text that is no YAML, in JSON's words if it
+// was meant to be JSON.
+func syntax(text []byte, err error) error {
+	wrong, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(text, new(any)))
+	if ok && bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		return fmt.Errorf("line %d: %w", bytes.Count(text[:wrong.Offset], []byte("\n"))+1, wrong)
+	}
+	return plainYAML(err)
 }
 
 func member(node *yaml.Node, name string) *yaml.Node {
@@ -136,9 +147,26 @@ func decodeNode(node *yaml.Node, to reflect.Value, path string) error {
 	return decodeScalar(node, to, path)
 }
 
-func decodeStruct(node *yaml.Node, to reflect.Value, path string) error {
+// checkMapping refuses what is no mapping, and a mapping with a member twice, of
+// which one would be lost.
+func checkMapping(node *yaml.Node, path string) error {
 	if node.Kind != yaml.MappingNode {
-		return fmt.Errorf("line %d: %s should be a mapping", node.Line, path)
+		return fmt.Errorf("line %d: %s should be a mapping", node.Line, orRoot(path))
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name := node.Content[i].Value
+		if seen[name] {
+			return fmt.Errorf("line %d: %s has the member %q twice", node.Content[i].Line, orRoot(path), name)
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+func decodeStruct(node *yaml.Node, to reflect.Value, path string) error {
+	if err := checkMapping(node, path); err != nil {
+		return err
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		name := node.Content[i].Value
@@ -184,8 +212,8 @@ func decodeSlice(node *yaml.Node, to reflect.Value, path string) error {
 }
 
 func decodeMap(node *yaml.Node, to reflect.Value, path string) error {
-	if node.Kind != yaml.MappingNode {
-		return fmt.Errorf("line %d: %s should be a mapping", node.Line, path)
+	if err := checkMapping(node, path); err != nil {
+		return err
 	}
 	to.Set(reflect.MakeMap(to.Type()))
 	for i := 0; i+1 < len(node.Content); i += 2 {

@@ -2,11 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,20 +19,27 @@ import (
 
 func envCommand() *cobra.Command {
 	var data, output string
+	var wait bool
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the environment with which AWS tools talk to the server",
-		Long: `Print the endpoint, keys and region of the server that serves, or last served,
-from a data directory, as commands for a shell. They also unset what would win
-over the keys or lead AWS tools elsewhere.
+		Long: `These are the endpoint, keys and region of the server that serves, or last served,
+from a data directory, as commands for a shell. They also unset what would win over
+the keys or lead AWS tools elsewhere. With --wait it first waits until the server
+is ready, for scripts that have just started it.
 
-Exit status: 0 printed; 2 no server has served from there.`,
+Exit status: 0 printed; 1 with --wait, the server is not ready after 30 seconds;
+2 no server has served from there.`,
 		Example: `  eval "$(penstock env)"
+  penstock serve --data ./data & eval "$(penstock env --data ./data --wait)"
   eval "$(penstock env --data ./data)" && aws codepipeline list-pipelines
   penstock env --output json`,
 		Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			env, err := readEnvironment(data)
+			if wait {
+				env, err = waitEnvironment(cmd.Context(), data)
+			}
 			if err != nil {
 				return err
 			}
@@ -50,6 +60,7 @@ Exit status: 0 printed; 2 no server has served from there.`,
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the server is ready, at most 30 seconds")
 	dataFlag(cmd, &data)
 	outputFlag(cmd, &output, "text: commands for a shell; or json: one object")
 	return cmd
@@ -88,6 +99,41 @@ func readEnvironment(data string) (server.Environment, error) {
 		return env, err
 	}
 	return server.Environment{}, refuse("no server has served from %s: start one with penstock serve --data DIR, and name DIR with --data", strings.Join(dirs, " or "))
+}
+
+// waitEnvironment waits until the server of a data directory is ready.
+func waitEnvironment(ctx context.Context, data string) (server.Environment, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		env, err := readEnvironment(data)
+		if err == nil {
+			if err = ready(ctx, env.Endpoint); err == nil {
+				return env, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return env, &exitError{exitFailed, fmt.Errorf("the server is not ready: %w", err)}
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func ready(ctx context.Context, endpoint string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", endpoint, response.Status)
+	}
+	return nil
 }
 
 // shellQuote makes a text one word of a POSIX shell.

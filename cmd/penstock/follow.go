@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/penstock-cd/penstock/internal/api"
@@ -27,8 +26,10 @@ type follower struct {
 	started time.Time
 	changed time.Time            // when something new was last seen
 	seen    map[string]*followed // by action execution id
-	logs    sync.WaitGroup
 	answers chan error
+	// current says that all there is was shown, impatient that ends are shown
+	// without waiting for the lines before them.
+	current, impatient bool
 }
 
 // followed is an action execution as last seen.
@@ -188,18 +189,18 @@ func over(s cp.PipelineExecutionStatus) bool {
 // finish shows what is still to come of an execution that has ended: the last
 // lines of its actions and how they ended.
 func (e *follower) finish(calls context.Context) error {
-	all := make(chan struct{})
-	go func() {
-		e.logs.Wait()
-		close(all)
-	}()
-	select {
-	case <-all:
-	case <-time.After(logGrace):
-		e.show.note("an action goes on writing after its end; its last lines are not shown")
+	for deadline := time.Now().Add(logGrace); ; {
+		_, err := e.look(calls, true)
+		if err != nil || e.current {
+			return err
+		}
+		if time.Now().After(deadline) {
+			e.show.note("an action goes on writing after its end; its last lines are not shown")
+			deadline = time.Now().Add(logGrace)
+			e.impatient = true
+		}
+		time.Sleep(pollMin)
 	}
-	_, err := e.look(calls, true)
-	return err
 }
 
 // look shows what is new among the actions. Unanswered says why an approval gets
@@ -209,6 +210,7 @@ func (e *follower) look(calls context.Context, stopping bool) (unanswered, err e
 	if err != nil {
 		return nil, err
 	}
+	e.current = true
 	for i := range list {
 		a := &list[i]
 		id := deref(a.ActionExecutionId)
@@ -235,11 +237,14 @@ func (e *follower) look(calls context.Context, stopping bool) (unanswered, err e
 			known.over = e.changed
 		}
 		switch {
-		case known.told():
+		case known.told() || e.impatient:
 			known.ended = true
 			e.show.ended(known.action, id, ending(a))
 		case time.Since(known.over) < orderGrace:
+			e.current = false
 			return unanswered, nil // what follows it is shown behind its end
+		default:
+			e.current = false
 		}
 	}
 	return unanswered, nil
@@ -288,7 +293,7 @@ func ending(a *cp.ActionExecutionDetail) actionEnd {
 // followLog shows the lines of an action as they come.
 func (e *follower) followLog(ctx context.Context, known *followed, id string) {
 	known.logged = make(chan struct{})
-	e.logs.Go(func() {
+	go func() {
 		defer close(known.logged)
 		in := &penstock.GetActionLogInput{
 			PipelineName: &e.rewritten.decl.Name, ActionExecutionId: &id, NextLine: new(int64(0)), WaitSeconds: new(int32(20)),
@@ -309,7 +314,7 @@ func (e *follower) followLog(ctx context.Context, known *followed, id string) {
 				return
 			}
 		}
-	})
+	}()
 }
 
 // ask answers an approval: by --approve, by whoever sits there, or not at all.

@@ -28,8 +28,8 @@ func logsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs PIPELINE [EXECUTION]",
 		Short: "Print the output of an execution's actions, live with -f",
-		Long: `Print what the actions of an execution wrote, and what became of the execution.
-Without EXECUTION it is the newest one. The server is the one of AWS_ENDPOINT_URL,
+		Long: `It prints what the actions wrote, and at the end what became of the execution.
+Without EXECUTION that is the newest one. The server is the one of AWS_ENDPOINT_URL,
 or the one that runs on --data.
 
 With --output json it is an object a line: {"type":"log"} with time, action and

@@ -53,22 +53,28 @@ func main() {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The second Ctrl-C ends at once: children end with this process.
+	defer context.AfterFunc(ctx, stop)()
 	root := rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	exit, ok := errors.AsType[*exitError](err)
+	switch {
+	case err == nil:
 		return 0
-	}
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		if exit.err != nil {
-			fmt.Fprintln(stderr, "penstock:", exit.err)
-		}
+	case ok && exit.err == nil: // everything was said
 		return exit.status
+	case !ok && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "penstock: interrupted")
+		return exitInterrupt
 	}
 	fmt.Fprintln(stderr, "penstock:", err)
+	if ok {
+		return exit.status
+	}
 	return exitFailed
 }
 
@@ -80,25 +86,36 @@ func rootCommand() *cobra.Command {
   penstock run pipeline.json --var Color=blue --approve
   penstock serve --data ./data
   eval "$(penstock env --data ./data)" && aws codepipeline list-pipelines`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return refuse("unknown command %q; see penstock --help", args[0])
+			}
+			return nil
+		},
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetHelpTemplate(helpTemplate)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return refuse("%w; see %s --help", err, cmd.CommandPath())
+	})
 	root.AddCommand(runCommand(), validateCommand(), serveCommand(), checkConfigCommand(), envCommand(), logsCommand(), versionCommand())
 	return root
 }
 
 // helpTemplate puts the examples first.
-const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}
-{{end}}{{if .HasExample}}
+const helpTemplate = `{{.Short}}
+{{if .HasExample}}
 Examples:
 {{.Example}}
+{{end}}{{with .Long}}
+{{. | trimTrailingWhitespaces}}
 {{end}}
-Usage:{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
-  {{.CommandPath}} [command]
+Usage:{{if not .HasAvailableSubCommands}}
+  {{.UseLine}}{{else}}
+  {{.CommandPath}} COMMAND
 
 Commands:{{range .Commands}}{{if .IsAvailableCommand}}
   {{rpad .Name .NamePadding }} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}

@@ -39,8 +39,8 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run FILE_OR_DIR",
 		Short: "Run a pipeline on this machine, once, and wait for its end",
-		Long: `Run a pipeline on this machine, once, and wait for its end: the same engine as
-penstock serve, with the builds really run as processes of yours.
+		Long: `It is the same engine as penstock serve, in this process, and the builds are really
+run, as processes of yours.
 
 FILE_OR_DIR is a pipeline as JSON or YAML, in the shape of get-pipeline's output
 or create-pipeline's input, or a folder with a pipeline.json, .yaml or .yml. If
@@ -162,6 +162,9 @@ func runConfig(f declarationFile, o runOptions) (server.Config, func(), error) {
 	shareCaches()
 	cfg.PassEnvironment = append(cfg.PassEnvironment, passedByRun...)
 	if o.data != "" {
+		if info, err := os.Stat(o.data); err == nil && !info.IsDir() {
+			return cfg, nil, refuse("--data: %s is no folder", o.data)
+		}
 		return cfg, func() {}, nil
 	}
 	cfg.Data, err = os.MkdirTemp("", "penstock-run-")

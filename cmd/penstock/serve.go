@@ -19,12 +19,11 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the CodePipeline API and run pipelines",
-		Long: `Serve the CodePipeline API and run pipelines, until Ctrl-C or SIGTERM.
-
-All state is in one data directory, or in PostgreSQL with --database. The first
-start makes a root key pair in the data directory; penstock env prints what AWS
-tools need. The server is ready when it says "serving", with its endpoint, on
-standard error; --log-format json is for programs that wait for that.
+		Long: `It serves until Ctrl-C or SIGTERM. All state is in one data directory; with --database
+its rows are in PostgreSQL. The first start makes a root key pair in the data
+directory; penstock env prints what AWS tools need. The server is ready when it
+says "serving", with its endpoint, on standard error; --log-format json is for
+programs that wait for that.
 
 Every flag is also a key of the YAML file of --config and an environment
 variable: --data is data and PENSTOCK_DATA. A flag is stronger than the variable,

@@ -16,8 +16,8 @@ func validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE_OR_DIR",
 		Short: "Check a pipeline against the rules of CodePipeline and of this server",
-		Long: `Check a pipeline against the rules of CodePipeline, and against what this
-version of Penstock carries out. Nothing is run and nothing is stored.
+		Long: `The rules of CodePipeline come first, then what this version of Penstock does not
+carry out. Nothing is run and nothing is stored.
 
 Exit status: 0 the pipeline can be created; 2 it is refused.`,
 		Example: `  penstock validate pipeline.json
