@@ -183,6 +183,9 @@ func RedactURL(address string) string {
 		return address
 	}
 	host, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(query, "@") {
+		return scheme + "://****" // the question mark may be part of a password
+	}
 	if at := strings.LastIndex(host, "@"); at >= 0 {
 		host = "****" + host[at:]
 	}
