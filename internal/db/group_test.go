@@ -178,6 +178,31 @@ func TestGroupTellsNothingBeforeTheCommit(t *testing.T) {
 	}
 }
 
+// A caller may give up before its unit runs; nobody else notices.
+func TestLoneUnitGivenUp(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, d *db.DB, _ *db.Faults) {
+		release := make(chan struct{})
+		go func() {
+			_ = d.Write(context.Background(), func(*db.Tx) error { <-release; return nil })
+		}()
+		synctest.Wait() // the writer is busy
+		ctx, giveUp := context.WithCancel(t.Context())
+		told := make(chan error)
+		go func() { told <- d.Write(ctx, func(*db.Tx) error { return nil }) }()
+		synctest.Wait() // queued
+		giveUp()
+		if err := <-told; !errors.Is(err, context.Canceled) {
+			t.Errorf("the unit given up: %v", err)
+		}
+		close(release)
+		synctest.Wait()
+		if err := d.Write(t.Context(), insert("a", 1)); err != nil {
+			t.Errorf("the next unit: %v", err)
+		}
+	})
+}
+
 func TestGroupGoexit(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, d *db.DB, _ *db.Faults) {

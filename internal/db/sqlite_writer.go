@@ -285,7 +285,9 @@ func (g *groupRun) undo() error {
 func (g *groupRun) commit() {
 	w := g.writer
 	if len(g.written) == 0 {
-		if g.savepoints {
+		// A lone unit that failed has rolled back already; one whose caller gave up
+		// was never run.
+		if g.savepoints || len(g.refused) == 0 {
 			w.rollback()
 		}
 		g.refuse()
