@@ -25,6 +25,10 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 	if err != nil {
 		return nil, exception(c, p.Name, err)
 	}
+	types, err := s.dispatch.TypesOf(ctx, p.Account, p.Region, typesIn(plan)...)
+	if err != nil {
+		return nil, err
+	}
 	out := &wire.GetPipelineStateOutput{
 		PipelineName:    some(p.Name),
 		PipelineVersion: new(int32(p.Version)),
@@ -33,7 +37,7 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 		StageStates:     []wire.StageState{},
 	}
 	for i := range plan.Stages {
-		stage, err := s.stageState(p, plan, i, &state)
+		stage, err := s.stageState(p, plan, types, i, &state)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +46,7 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 	return out, nil
 }
 
-func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, i int, state *dispatch.State) (*wire.StageState, error) {
+func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, types pipeline.ActionTypes, i int, state *dispatch.State) (*wire.StageState, error) {
 	name := plan.Stages[i].Name
 	out := &wire.StageState{
 		StageName:              some(name),
@@ -63,7 +67,8 @@ func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, i int, st
 	states := make([]wire.ActionState, len(plan.Stages[i].Actions))
 	for j := range plan.Stages[i].Actions {
 		a := &plan.Stages[i].Actions[j]
-		view, err := s.actionState(p, a, lastAttempt(state.Actions[name], a.Name), st, state)
+		kind, _ := types.ActionType(a.Type)
+		view, err := s.actionState(p, a, kind, lastAttempt(state.Actions[name], a.Name), st, state)
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +76,17 @@ func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, i int, st
 	}
 	out.ActionStates = append(out.ActionStates, states...)
 	return out, nil
+}
+
+// typesIn lists the types of the actions of a plan.
+func typesIn(plan *pipeline.Plan) []pipeline.ActionTypeID {
+	var ids []pipeline.ActionTypeID
+	for i := range plan.Stages {
+		for j := range plan.Stages[i].Actions {
+			ids = append(ids, plan.Stages[i].Actions[j].Type)
+		}
+	}
+	return ids
 }
 
 func stageOf(state *dispatch.State, name string) *engine.Stage {
@@ -130,8 +146,7 @@ func lastAttempt(attempts []dispatch.ActionExecution, name string) *dispatch.Act
 	return last
 }
 
-func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, a *dispatch.ActionExecution, st *engine.Stage, state *dispatch.State) (*wire.ActionState, error) {
-	kind, _ := s.types.ActionType(plan.Type)
+func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, kind pipeline.ActionType, a *dispatch.ActionExecution, st *engine.Stage, state *dispatch.State) (*wire.ActionState, error) {
 	out := &wire.ActionState{ActionName: some(plan.Name)}
 	config := resolvedConfiguration(a, plan)
 	if url, ok := pipeline.ExpandURL(kind.Settings.EntityURLTemplate, config, p.Region, "", ""); ok {

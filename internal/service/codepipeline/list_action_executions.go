@@ -50,7 +50,7 @@ func (s *Service) ListActionExecutions(ctx context.Context, c api.Caller, in *wi
 		out.NextToken = binding.sealNumber(list[page-1].Ord)
 	}
 	for i := range list {
-		detail, err := s.actionDetail(p, &list[i])
+		detail, err := s.actionDetail(ctx, p, &list[i])
 		if err != nil {
 			return nil, err
 		}
@@ -113,8 +113,8 @@ func (s *Service) pageOfActions(ctx context.Context, p dispatch.Pipeline, f acti
 // maxAttempts bounds the attempts of one execution that are looked at.
 const maxAttempts = 10_000
 
-func (s *Service) actionDetail(p dispatch.Pipeline, a *dispatch.ActionExecution) (*wire.ActionExecutionDetail, error) {
-	plan, kind, err := s.actionPlan(p, a)
+func (s *Service) actionDetail(ctx context.Context, p dispatch.Pipeline, a *dispatch.ActionExecution) (*wire.ActionExecutionDetail, error) {
+	plan, kind, err := s.actionPlan(ctx, p, a)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +124,7 @@ func (s *Service) actionDetail(p dispatch.Pipeline, a *dispatch.ActionExecution)
 	}
 	resolved := maps.Clone(declared)
 	maps.Copy(resolved, a.Resolved)
-	mask(kind, declared)
-	mask(kind, resolved)
+	declared, resolved = mask(kind, declared), mask(kind, resolved)
 	region := plan.Region
 	if region == "" {
 		region = p.Region
@@ -205,8 +204,8 @@ func resolvedConfiguration(a *dispatch.ActionExecution, plan *pipeline.ActionPla
 	return config
 }
 
-// actionPlan finds the definition under which an action ran.
-func (s *Service) actionPlan(p dispatch.Pipeline, a *dispatch.ActionExecution) (*pipeline.ActionPlan, pipeline.ActionType, error) {
+// actionPlan finds the definition under which an action ran, and its type.
+func (s *Service) actionPlan(ctx context.Context, p dispatch.Pipeline, a *dispatch.ActionExecution) (*pipeline.ActionPlan, pipeline.ActionType, error) {
 	plan, err := s.dispatch.Plan(p, a.Version)
 	if err != nil {
 		return nil, pipeline.ActionType{}, err
@@ -216,19 +215,24 @@ func (s *Service) actionPlan(p dispatch.Pipeline, a *dispatch.ActionExecution) (
 		return nil, pipeline.ActionType{}, fmt.Errorf("version %d of pipeline %s has no action %s/%s", a.Version, p.Name, a.Stage, a.Action)
 	}
 	action := &plan.Stages[stage].Actions[plan.Stages[stage].Action(a.Action)]
-	kind, _ := s.types.ActionType(action.Type)
+	types, err := s.dispatch.TypesOf(ctx, p.Account, p.Region, action.Type)
+	if err != nil {
+		return nil, pipeline.ActionType{}, err
+	}
+	kind, _ := types.ActionType(action.Type)
 	return action, kind, nil
 }
 
-// masked stands for a secret value in every answer (execution.md 1.11).
-const masked = "****"
-
-func mask(kind pipeline.ActionType, config map[string]string) {
-	for _, p := range kind.Properties {
-		if _, set := config[p.Name]; set && p.Secret {
-			config[p.Name] = masked
+// mask hides the secret values of a configuration: those that the type calls
+// secret, and references to values that are kept elsewhere (execution.md 1.11).
+func mask(kind pipeline.ActionType, config map[string]string) map[string]string {
+	config = pipeline.MaskSecrets(config)
+	for _, key := range kind.SecretKeys() {
+		if _, set := config[key]; set {
+			config[key] = pipeline.Masked
 		}
 	}
+	return config
 }
 
 func actionTypeID(id pipeline.ActionTypeID) *wire.ActionTypeId {

@@ -49,14 +49,20 @@ func New(d *dispatch.Dispatcher, types pipeline.ActionTypes, auth Authorizer) *S
 	return &Service{dispatch: d, types: types, auth: auth}
 }
 
-// Describe offers the service to the dispatcher of requests. UpdatePipeline
-// answers PipelineNotFoundException although the model does not declare it
-// (execution.md 10.1).
+// Describe offers the service to the dispatcher of requests. Two exceptions are
+// answered although the model does not declare them for the operation:
+// PipelineNotFoundException of UpdatePipeline (execution.md 10.1), and
+// ActionTypeAlreadyExistsException, which the model declares for none.
 func Describe(s *Service) api.Service {
 	service := wire.Describe(s)
-	update := service.Operations["UpdatePipeline"]
-	update.Exceptions = append(slices.Clone(update.Exceptions), "PipelineNotFoundException")
-	service.Operations["UpdatePipeline"] = update
+	for operation, exception := range map[string]string{
+		"UpdatePipeline":         "PipelineNotFoundException",
+		"CreateCustomActionType": "ActionTypeAlreadyExistsException",
+	} {
+		op := service.Operations[operation]
+		op.Exceptions = append(slices.Clone(op.Exceptions), exception)
+		service.Operations[operation] = op
+	}
 	return service
 }
 
