@@ -54,11 +54,12 @@ type unit struct {
 const maxLines = 4096
 
 // apply queues an event for a pipeline and waits for its commit. When ctx ends
-// first, the event may still be applied.
+// first, the event may still be applied. Whoever finds nobody at work on the
+// line does the work, and does not heed ctx.
 func (d *Dispatcher) apply(ctx context.Context, id string, u *unit) (engine.Decision, error) {
 	u.done = make(chan struct{})
 	if l, start := d.enqueue(id, u); start {
-		go d.drain(l)
+		d.drainOne(l)
 	}
 	select {
 	case <-u.done:
@@ -109,13 +110,24 @@ func (d *Dispatcher) dequeue(l *line) []*unit {
 	return batch
 }
 
-// drain applies what waits, batch by batch, until the line is empty.
-func (d *Dispatcher) drain(l *line) {
-	for batch := d.dequeue(l); len(batch) > 0; batch = d.dequeue(l) {
-		d.applyBatch(l, batch)
-		for _, u := range batch {
-			close(u.done)
-		}
+// drainOne applies the batch that waits on the goroutine of its first caller,
+// who waits for it anyway, and leaves to another one what came meanwhile.
+func (d *Dispatcher) drainOne(l *line) {
+	d.drain(l, d.dequeue(l))
+	if batch := d.dequeue(l); len(batch) > 0 {
+		go func() {
+			for ; len(batch) > 0; batch = d.dequeue(l) {
+				d.drain(l, batch)
+			}
+		}()
+	}
+}
+
+// drain applies a batch and answers it.
+func (d *Dispatcher) drain(l *line, batch []*unit) {
+	d.applyBatch(l, batch)
+	for _, u := range batch {
+		close(u.done)
 	}
 }
 
@@ -138,7 +150,10 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 		case errors.Is(err, db.ErrConflict) && tries < 100:
 		case errors.Is(err, db.ErrUnknownOutcome) && tries < 3:
 			for _, u := range open {
-				u.retried, u.since = true, l.version
+				// The first one still counts: its commit may come to light late.
+				if !u.retried {
+					u.retried, u.since = true, l.version
+				}
 			}
 			d.nudge() // if it did commit, its effects wait for this node
 		case errors.Is(err, errBroken) && len(open) > 1:

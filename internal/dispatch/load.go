@@ -19,6 +19,23 @@ type stored[T any] struct {
 	Part   T   `json:"part"`
 }
 
+// storedPipeline is the part that all executions share, with the ids of those
+// that are live: a load finds them by it, and no index of them is kept.
+type storedPipeline struct {
+	Format int             `json:"format"`
+	Part   engine.Pipeline `json:"part"`
+	Live   []string        `json:"live,omitempty"`
+}
+
+func encodePipeline(s *engine.State) (string, error) {
+	stored := storedPipeline{Format: stateFormat, Part: s.Pipeline}
+	for _, e := range s.Executions {
+		stored.Live = append(stored.Live, e.ID)
+	}
+	b, err := json.Marshal(stored)
+	return string(b), err
+}
+
 func encodePart[T any](part T) (string, error) {
 	b, err := json.Marshal(stored[T]{Format: stateFormat, Part: part})
 	return string(b), err
@@ -29,10 +46,14 @@ func decodePart[T any](text string, part *T) error {
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return err
 	}
-	if s.Format > stateFormat {
-		return fmt.Errorf("stored state has format %d, this release reads up to %d", s.Format, stateFormat)
-	}
 	*part = s.Part
+	return checkFormat(s.Format)
+}
+
+func checkFormat(format int) error {
+	if format > stateFormat {
+		return fmt.Errorf("stored state has format %d, this release reads up to %d", format, stateFormat)
+	}
 	return nil
 }
 
@@ -55,24 +76,20 @@ func (d *Dispatcher) load(tx *db.Tx, l *line, suffix string) error {
 	if err != nil {
 		return fmt.Errorf("loading pipeline %s: %w", l.id, err)
 	}
-	s := &engine.State{}
-	if err := decodePart(text, &s.Pipeline); err != nil {
+	var stored storedPipeline
+	if err := json.Unmarshal([]byte(text), &stored); err != nil {
 		return fmt.Errorf("loading pipeline %s: %w", l.id, err)
 	}
-	rows, err := tx.Query(sqlSelectLive, l.id)
-	if err != nil {
-		return fmt.Errorf("loading executions of pipeline %s: %w", l.id, err)
+	if err := checkFormat(stored.Format); err != nil {
+		return fmt.Errorf("loading pipeline %s: %w", l.id, err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		e, err := scanExecution(rows)
+	s := &engine.State{Pipeline: stored.Part}
+	for _, id := range stored.Live {
+		x, err := readExecution(tx, id)
 		if err != nil {
-			return fmt.Errorf("loading executions of pipeline %s: %w", l.id, err)
+			return fmt.Errorf("loading pipeline %s: %w", l.id, err)
 		}
-		s.Executions = append(s.Executions, e)
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("loading executions of pipeline %s: %w", l.id, err)
+		s.Executions = append(s.Executions, &x.Execution)
 	}
 	l.state, l.version, l.row = s, version, row
 	return nil

@@ -30,8 +30,6 @@ const (
 	sqlSelectState = `
 		select account, region, state_version, state, created, updated from pipelines where id = $1`
 	sqlStateVersion = `select state_version from pipelines where id = $1`
-	sqlSelectLive   = `
-		select state from pipeline_executions where pipeline_id = $1 and live = 1 order by seq`
 	sqlFindPipeline = `
 		select id, version, created, updated from pipelines
 		where account = $1 and region = $2 and name = $3 and deleted = 0`

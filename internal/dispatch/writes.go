@@ -50,7 +50,7 @@ func (w *writes) add(u *unit) {
 // prepare encodes everything before the transaction, which others wait for.
 func (w *writes) prepare() error {
 	var err error
-	if w.state, err = encodePart(w.line.state.Pipeline); err != nil {
+	if w.state, err = encodePipeline(w.line.state); err != nil {
 		return fmt.Errorf("encoding pipeline %s: %w", w.line.id, err)
 	}
 	var touched []*engine.Execution

@@ -41,7 +41,6 @@ create table pipeline_executions (
     state         text     not null
 );
 create unique index pipeline_executions_seq on pipeline_executions (pipeline_id, seq);
-create index pipeline_executions_live on pipeline_executions (pipeline_id) where live = 1;
 
 -- One row an action execution. ord orders them by start within a pipeline.
 create table action_executions (
