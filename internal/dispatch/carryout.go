@@ -50,6 +50,9 @@ func (d *Dispatcher) carry(x effect, stale bool) {
 			if err == nil {
 				err = d.carryOutOnce(d.ctx, x)
 			}
+			if errors.Is(err, errVoid) && d.asked.state(x.ActionID) == askedToStart {
+				d.asked.forget(x.ActionID)
+			}
 			if err == nil || errors.Is(err, errVoid) || d.ctx.Err() != nil {
 				return
 			}
@@ -153,10 +156,10 @@ func (d *Dispatcher) decide(x effect, p provider.Provider) (start bool, report *
 		return true, nil
 	case x.BegunNode == anyNode:
 		return false, nil
-	case x.BegunNode == d.node && !d.wasStarted(x.ActionID):
+	case x.BegunNode == d.node && d.asked.state(x.ActionID) == neverAsked:
 		// It was committed as begun, but the provider was never asked.
 		return true, nil
-	case x.BegunNode == d.node:
+	case x.BegunNode == d.node && d.asked.state(x.ActionID) == askedToStart:
 		// This process began it: Await finds it, unless Start itself failed and
 		// may be repeated.
 		return x.ProviderState == nil && p.Type().WhenLost == pipeline.LostAgain, nil
@@ -198,7 +201,7 @@ func (d *Dispatcher) attempt(ctx context.Context, x effect, job *job, p provider
 		return err
 	}
 	defer closeLog()
-	d.started(x.ActionID)
+	d.asked.set(x.ActionID, askedToStart)
 	for {
 		report, err := call(ctx, p, *a, start)
 		switch {
@@ -219,7 +222,7 @@ func (d *Dispatcher) attempt(ctx context.Context, x effect, job *job, p provider
 			return d.lookAgain(ctx, x, report.LookAgain, a.State)
 		}
 		if report.State != nil {
-			if err := d.keepState(ctx, x, report.State); err != nil {
+			if err := d.keepStateForSure(ctx, x, report.State); err != nil {
 				return err
 			}
 		}
@@ -258,17 +261,15 @@ func (d *Dispatcher) track(action string, cancel context.CancelCauseFunc) {
 	d.attempts[action] = cancel
 }
 
-// started notes that this process asked the provider of an attempt to start.
-func (d *Dispatcher) started(action string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.asked[action] = true
-}
-
-func (d *Dispatcher) wasStarted(action string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.asked[action]
+// keepStateForSure is keepState until it succeeds: the provider's newest state is
+// nowhere else.
+func (d *Dispatcher) keepStateForSure(ctx context.Context, x effect, state json.RawMessage) error {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := d.keepState(ctx, x, state)
+		if err == nil || errors.Is(err, errVoid) || !sleep(ctx, pause) {
+			return err
+		}
+	}
 }
 
 // keepState stores what the provider needs to continue.
@@ -375,7 +376,7 @@ func (d *Dispatcher) report(ctx context.Context, x effect, body engine.Body) err
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		_, err := d.apply(ctx, x.PipelineID, &unit{ev: ev})
 		if err == nil {
-			d.forgetStarted(x.ActionID)
+			d.asked.forget(x.ActionID)
 			return nil
 		}
 		if errors.Is(err, ErrPipelineNotFound) {
@@ -386,10 +387,4 @@ func (d *Dispatcher) report(ctx context.Context, x effect, body engine.Body) err
 			return context.Cause(ctx)
 		}
 	}
-}
-
-func (d *Dispatcher) forgetStarted(action string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.asked, action)
 }

@@ -71,7 +71,7 @@ type Dispatcher struct {
 	plans    map[planKey]*pipeline.Plan
 	attempts map[string]context.CancelCauseFunc
 	carrying map[string]bool // the effects that are being carried out here
-	asked    map[string]bool // the attempts whose providers this process asked to start
+	asked    asked
 	wake     chan struct{}
 	stopped  bool
 	leased   bool // the node's row was there when it was last renewed
@@ -118,7 +118,6 @@ func New(cfg Config) *Dispatcher {
 		plans:    map[planKey]*pipeline.Plan{},
 		attempts: map[string]context.CancelCauseFunc{},
 		carrying: map[string]bool{},
-		asked:    map[string]bool{},
 		wake:     make(chan struct{}, 1),
 		ctx:      ctx,
 		cancel:   cancel,

@@ -195,7 +195,8 @@ func (d *Dispatcher) renew(ctx context.Context) error {
 func (d *Dispatcher) dropAttempts() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, cancel := range d.attempts {
+	for action, cancel := range d.attempts {
+		d.asked.set(action, dropped)
 		cancel(errVoid)
 	}
 }

@@ -209,14 +209,14 @@ func (j *job) lookup(outputs map[string]map[string]string) func(namespace, key s
 	}
 }
 
-// keepResolved stores the resolved configuration if it differs from the one
-// declared.
+// keepResolved stores the resolved configuration of an action that has
+// references; of any other it is the one declared.
 func (j *job) keepResolved(tx *db.Tx) error {
-	differs := false
+	refers := false
 	for _, entry := range j.plan.Configuration {
-		differs = differs || j.resolved[entry.Key] != entry.Text.Source
+		refers = refers || len(entry.Text.References()) > 0
 	}
-	if !differs {
+	if !refers {
 		return nil
 	}
 	text, err := json.Marshal(j.withoutSecrets())

@@ -134,6 +134,7 @@ func (d *Dispatcher) drain(l *line, batch []*unit) {
 // applyBatch brings each unit of a batch to its answer.
 func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 	open := slices.Clone(batch)
+	unknown := 0
 	for tries := 0; len(open) > 0; tries++ {
 		err := d.tryBatch(l, open, tries >= lockAfter)
 		if err == nil {
@@ -148,7 +149,8 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 			replayed.unit.err = nil
 			open = slices.DeleteFunc(open, func(u *unit) bool { return u == replayed.unit })
 		case errors.Is(err, db.ErrConflict) && tries < 100:
-		case errors.Is(err, db.ErrUnknownOutcome) && tries < 3:
+		case errors.Is(err, db.ErrUnknownOutcome) && unknown < 3:
+			unknown++
 			for _, u := range open {
 				// The first one still counts: its commit may come to light late.
 				if !u.retried {

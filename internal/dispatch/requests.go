@@ -52,8 +52,13 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 	if db.IsUnique(err) {
 		return Pipeline{}, ErrNameInUse
 	}
+	if errors.Is(err, db.ErrUnknownOutcome) {
+		d.nudge() // if it did commit, its effects wait for this node
+		if p, findErr := d.find(ctx, key); findErr == nil && p.ID == id {
+			err = nil
+		}
+	}
 	if err != nil {
-		d.nudge() // an unknown outcome may have left effects for this node
 		return Pipeline{}, fmt.Errorf("creating pipeline %s: %w", key.Name, err)
 	}
 	d.cachePlan(planKey{id, 1}, def.plan)

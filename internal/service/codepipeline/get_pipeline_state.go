@@ -152,7 +152,9 @@ func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, ki
 	if url, ok := pipeline.ExpandURL(kind.Settings.EntityURLTemplate, config, p.Region, "", ""); ok {
 		out.EntityUrl = some(url)
 	}
-	if a == nil {
+	if a == nil || plan.IsApproval() && a.Status == engine.InProgress && !resolved(a, plan) {
+		// An approval shows itself with its token, once people can read what it
+		// asks (observed.md 9).
 		return out, nil
 	}
 	out.LatestExecution = actionExecution(a, plan, kind, p.Region)
@@ -169,6 +171,17 @@ func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, ki
 		}
 	}
 	return out, nil
+}
+
+// resolved reports whether the references of an action's configuration have got
+// their values.
+func resolved(a *dispatch.ActionExecution, plan *pipeline.ActionPlan) bool {
+	for _, entry := range plan.Configuration {
+		if len(entry.Text.References()) > 0 {
+			return a.Resolved != nil
+		}
+	}
+	return true
 }
 
 // actionExecution is the latest attempt as the state shows it. A waiting
