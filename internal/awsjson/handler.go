@@ -46,6 +46,9 @@ type Handler struct {
 	// disk: one sentence, empty for any other error. They get it as a
 	// ServiceUnavailableException. Set it before the first request.
 	Trouble func(error) string
+	// Limits replaces maximum lengths of the models by settings of the server.
+	// Set it before the first request.
+	Limits api.Limits
 
 	auth       Authenticator
 	logger     *slog.Logger
@@ -106,6 +109,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// validate checks the constraints of the model, under the limits of the server.
+func (h *Handler) validate(input any) error {
+	switch v := input.(type) {
+	case interface{ ValidateUnder(limits api.Limits) error }:
+		return v.ValidateUnder(h.Limits)
+	case api.Validator:
+		return v.Validate()
+	}
+	return nil
+}
+
 // serve takes a request through the layers.
 func (h *Handler) serve(x *exchange) {
 	if x.refused() {
@@ -141,11 +155,9 @@ func (h *Handler) serve(x *exchange) {
 		x.fail(op, err)
 		return
 	}
-	if v, ok := input.(api.Validator); ok {
-		if err := v.Validate(); err != nil {
-			x.fail(op, err)
-			return
-		}
+	if err := h.validate(input); err != nil {
+		x.fail(op, err)
+		return
 	}
 	output, err := x.call(op, caller, input)
 	if err != nil {
