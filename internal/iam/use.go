@@ -75,7 +75,7 @@ func (s *Service) Flush(ctx context.Context) error {
 func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -85,5 +85,8 @@ func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
 			logger.Error("writing when access keys were used", "error", err)
 		}
 		cancel()
+		if ctx.Err() != nil {
+			return
+		}
 	}
 }
