@@ -382,6 +382,9 @@ func (d *Dispatcher) report(ctx context.Context, x effect, body engine.Body) err
 		if errors.Is(err, ErrPipelineNotFound) {
 			return errVoid
 		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // closing: what follows is decided at the next start
+		}
 		d.Logger.Error("reporting an action", "effect", x.ID, "execution", x.ExecutionID, "action", x.Name, "error", err)
 		if !sleep(ctx, pause) {
 			return context.Cause(ctx)

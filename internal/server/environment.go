@@ -91,10 +91,7 @@ func ReadEnvironment(data string, root sigv4.Credentials) (Environment, error) {
 // EnsureBucket makes a bucket with versions, for programs that embed the server.
 func (s *Server) EnsureBucket(ctx context.Context, name string) error {
 	err := s.buckets.CreateBucket(ctx, s.owner(), name)
-	if errors.Is(err, s3.ErrBucketOwned) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, s3.ErrBucketOwned) {
 		return err
 	}
 	return s.buckets.PutBucketVersioning(ctx, name, s3.VersioningEnabled)
