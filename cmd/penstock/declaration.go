@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,23 +31,29 @@ var declarationNames = []string{"pipeline.json", "pipeline.yaml", "pipeline.yml"
 
 // readDeclaration reads a pipeline as JSON or YAML, in the shape of
 // get-pipeline's output or of create-pipeline's input, or the declaration alone.
-func readDeclaration(path string) (declarationFile, error) {
-	path, err := declarationPath(path)
-	if err != nil {
-		return declarationFile{}, err
+// The path "-" is standard input.
+func readDeclaration(path string, stdin io.Reader) (declarationFile, error) {
+	f := declarationFile{path: "standard input", dir: "."}
+	text, err := []byte(nil), error(nil)
+	if path == "-" {
+		text, err = io.ReadAll(stdin)
+	} else if f, err = locate(path); err == nil {
+		text, err = os.ReadFile(f.path)
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return declarationFile{}, refuse("reading the pipeline: %w", err)
+	if _, refused := errors.AsType[*exitError](err); refused {
+		return f, err
 	}
+	if err != nil {
+		return f, refuse("reading the pipeline: %w", err)
+	}
+	path = f.path
 	input, err := parseDeclaration(text)
 	if err != nil {
-		return declarationFile{}, refuse("%s: %w", path, err)
+		return f, refuse("%s: %w", path, err)
 	}
 	if err := input.Validate(); err != nil {
-		return declarationFile{}, refuse("%s: %w", path, err)
+		return f, refuse("%s: %w", path, err)
 	}
-	f := declarationFile{path: path, dir: filepath.Dir(path)}
 	encoded, err := json.Marshal(input.Pipeline)
 	if err != nil {
 		return f, fmt.Errorf("encoding the pipeline: %w", err)
@@ -58,25 +65,27 @@ func readDeclaration(path string) (declarationFile, error) {
 	return f, nil
 }
 
-// declarationPath finds the pipeline's file when a folder is named.
-func declarationPath(path string) (string, error) {
+// locate finds the pipeline's file, which may be in a folder that is named, and
+// the folder that it stands in.
+func locate(path string) (declarationFile, error) {
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", refuse("there is no file or folder %s", path)
-	}
-	if err != nil {
-		return "", refuse("reading the pipeline: %w", err)
-	}
-	if !info.IsDir() {
-		return path, nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return declarationFile{}, refuse("there is no file or folder %s", path)
+	case err != nil:
+		return declarationFile{}, refuse("reading the pipeline: %w", err)
+	case info.Mode().IsRegular():
+		return declarationFile{path: path, dir: filepath.Dir(path)}, nil
+	case !info.IsDir(): // a pipe stands in no folder of anybody's
+		return declarationFile{path: path, dir: "."}, nil
 	}
 	for _, name := range declarationNames {
 		candidate := filepath.Join(path, name)
 		if _, err := os.Stat(candidate); err == nil {
-			return candidate, nil
+			return declarationFile{path: candidate, dir: path}, nil
 		}
 	}
-	return "", refuse("folder %s has none of %s", path, strings.Join(declarationNames, ", "))
+	return declarationFile{}, refuse("folder %s has none of %s", path, strings.Join(declarationNames, ", "))
 }
 
 func parseDeclaration(text []byte) (*wire.CreatePipelineInput, error) {

@@ -42,7 +42,7 @@ Exit status: 0 printed, whatever became of the execution; 1 it could not be read
   penstock logs hello 8d4c7c0e-6c0e-4a53-9c3c-2d9c1a6f0e11 --action Build/Compile`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 && len(args) != 2 {
-				return refuse("penstock logs takes the name of a pipeline and perhaps an execution's id; see penstock logs --help")
+				return refuse("logs takes the name of a pipeline and perhaps an execution's id; see penstock logs --help")
 			}
 			return nil
 		},

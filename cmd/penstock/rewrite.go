@@ -282,8 +282,11 @@ func (r *rewritten) localise(skip map[place]bool) {
 func (r *rewritten) check(types pipeline.ActionTypes, region string) error {
 	var errs []error
 	for _, u := range pipeline.Unavailable(r.decl, types) {
-		p := place{u.Stage, u.Action}
-		errs = append(errs, fmt.Errorf("%s: action type %s cannot be run here; leave the action out with --skip %s", p, u.Type, p))
+		p, why := place{u.Stage, u.Action}, "cannot be run here"
+		if _, known := types.ActionType(u.Type); !known {
+			why = "is not known"
+		}
+		errs = append(errs, fmt.Errorf("%s: action type %s %s; leave the action out with --skip %s", p, u.Type, why, p))
 	}
 	if len(errs) > 0 {
 		return refuse("%s: %w", r.file, errors.Join(errs...))

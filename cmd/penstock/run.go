@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -43,10 +44,11 @@ func runCommand() *cobra.Command {
 run, as processes of yours.
 
 FILE_OR_DIR is a pipeline as JSON or YAML, in the shape of get-pipeline's output
-or create-pipeline's input, or a folder with a pipeline.json, .yaml or .yml. If
-the pipeline has one source action and that fetches from git, the folder of the
-file is taken as its working copy, uncommitted changes included; --source names
-folders for others. Buckets that the pipeline names are made, and empty.
+or create-pipeline's input, or a folder with a pipeline.json, .yaml or .yml; "-" is
+standard input. If the pipeline has one source action and that fetches from git,
+the folder of the file is taken as its working copy, uncommitted changes included;
+--source names folders for others. Buckets that the pipeline names are made, and
+empty.
 
 What a build says of itself is left out but for its commands and what went wrong;
 --verbose shows it, and so does --output json.
@@ -82,7 +84,7 @@ command line was refused and nothing ran; 4 everything that ran succeeded but
 
 // runPipeline is the command: prepare, serve, execute, tell.
 func runPipeline(ctx context.Context, path string, o runOptions, stdin io.Reader, stdout, stderr io.Writer) error {
-	f, err := readDeclaration(path)
+	f, err := readDeclaration(path, stdin)
 	if err != nil {
 		return err
 	}
@@ -117,6 +119,9 @@ func runPipeline(ctx context.Context, path string, o runOptions, stdin io.Reader
 			fmt.Fprintln(stderr, "penstock: closing the server:", err)
 		}
 	}()
+	if err := hideFromGit(cfg.Data); err != nil {
+		return err
+	}
 	if err := makeBuckets(ctx, s, r.decl); err != nil {
 		return err
 	}
@@ -202,6 +207,20 @@ func makeBuckets(ctx context.Context, s *server.Server, d declaration) error {
 		}
 	}
 	return nil
+}
+
+// hideFromGit makes git ignore a data directory, for those who have it in a
+// working copy: it has keys in it, and changes all the time.
+func hideFromGit(data string) error {
+	file, err := os.OpenFile(filepath.Join(data, ".gitignore"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("hiding the data directory from git: %w", err)
+	}
+	_, err = file.WriteString("*\n")
+	return errors.Join(err, file.Close())
 }
 
 // absolute makes a folder named on the command line absolute.

@@ -191,7 +191,7 @@ func until(ts *testscript.TestScript, what string, holds func() bool) {
 func cmdCreate(ts *testscript.TestScript, _ bool, args []string) {
 	env, err := server.ReadEnvironment(ts.MkAbs(args[0]), sigv4.Credentials{})
 	ts.Check(err)
-	f, err := readDeclaration(ts.MkAbs(args[1]))
+	f, err := readDeclaration(ts.MkAbs(args[1]), nil)
 	ts.Check(err)
 	f.decl.Variables[0].DefaultValue = new(ts.MkAbs("."))
 	text, err := json.Marshal(f.decl)

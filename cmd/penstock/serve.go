@@ -65,6 +65,9 @@ func serve(ctx context.Context, cfg server.Config, stderr io.Writer) error {
 		}
 		return err
 	}
+	if err := hideFromGit(cfg.Effective().Data); err != nil {
+		logger.Warn("the data directory is not hidden from git", "error", err)
+	}
 	logger.Warn("builds run as processes of this user: serve only people whom you trust with this machine")
 	logger.Info("serving", "endpoint", s.Endpoint(), "region", s.Region(), "version", version())
 	var ended error

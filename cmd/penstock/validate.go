@@ -25,7 +25,7 @@ Exit status: 0 the pipeline can be created; 2 it is refused.`,
   penstock validate pipeline.yaml --output json`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := validate(args[0], region)
+			f, err := validate(args[0], cmd.InOrStdin(), region)
 			if output == "json" {
 				return answerJSON(cmd.OutOrStdout(), f, err)
 			}
@@ -44,8 +44,8 @@ Exit status: 0 the pipeline can be created; 2 it is refused.`,
 
 // validate reads and checks a pipeline; the file is what is known of it also
 // when there is an error.
-func validate(path, region string) (declarationFile, error) {
-	f, err := readDeclaration(path)
+func validate(path string, stdin io.Reader, region string) (declarationFile, error) {
+	f, err := readDeclaration(path, stdin)
 	if err != nil {
 		return f, err
 	}
@@ -130,7 +130,7 @@ func count(n int, what string) string {
 func exactArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return refuse("%s takes %s, not %d; see %s --help", cmd.CommandPath(), count(n, "argument"), len(args), cmd.CommandPath())
+			return refuse("%s takes %s, not %d; see %s --help", cmd.Name(), count(n, "argument"), len(args), cmd.CommandPath())
 		}
 		return nil
 	}

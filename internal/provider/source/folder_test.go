@@ -85,6 +85,18 @@ func TestWorkingCopyOfPlainFolder(t *testing.T) {
 	if d := cmp.Diff(want, got.OutputVariables); d != "" {
 		t.Error(d)
 	}
+	// The data directory of a server is no part of it.
+	must(t, os.MkdirAll(filepath.Join(dir, "data", "blobs"), 0o755))
+	for _, name := range []string{"root-key.json", "penstock.lock", "blobs/x"} {
+		must(t, os.WriteFile(filepath.Join(dir, "data", name), nil, 0o600))
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "database"), []byte("d"), 0o644))
+	store := &artifacts{}
+	_, err = WorkingCopy{}.Start(t.Context(), attempt(t, store, configuration))
+	must(t, err)
+	if d := cmp.Diff(map[string]string{"a": "-rw-r--r-- a", "database": "-rw-r--r-- d"}, zipped(t, store.kept[outputKey])); d != "" {
+		t.Error(d)
+	}
 	// In the place of an S3 source it has what that has.
 	got, err = WorkingCopy{}.Start(t.Context(), attempt(t, &artifacts{}, map[string]string{"Directory": dir, "S3Bucket": "b", "S3ObjectKey": "k.zip"}))
 	must(t, err)

@@ -12,9 +12,11 @@ import (
 	"net/url"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/git"
+	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
 )
@@ -56,6 +58,7 @@ func (WorkingCopy) Start(ctx context.Context, a provider.Attempt) (provider.Repo
 		return provider.Failure(provider.CodeConfigurationError, fmt.Sprintf("The folder %q of a working copy must be an absolute path.", dir)), nil
 	}
 	w, err := git.ReadWorkingCopy(ctx, dir)
+	w.Files = withoutServers(a, w.Files)
 	if err == nil && len(w.Files) == 0 {
 		return provider.Failure(provider.CodeConfigurationError, fmt.Sprintf("The folder %s has no files.", dir)), nil
 	}
@@ -69,6 +72,24 @@ func (WorkingCopy) Start(ctx context.Context, a provider.Attempt) (provider.Repo
 	r := workingCopyReport(a, w, dir, digest)
 	r.Produced = []string{output.Name}
 	return r, nil
+}
+
+// withoutServers leaves out the data directories of servers: their keys are no
+// part of anybody's source, and their files change while they are read.
+func withoutServers(a provider.Attempt, files []string) []string {
+	var servers []string
+	for _, name := range files {
+		if base := path.Base(name); base == iam.RootKeyFile || base == "penstock.lock" {
+			servers = append(servers, path.Dir(name)+"/")
+		}
+	}
+	servers = slices.Compact(servers)
+	for _, dir := range servers {
+		logf(a, "%s is left out: it is the data directory of a server", dir)
+	}
+	return slices.DeleteFunc(files, func(name string) bool {
+		return slices.ContainsFunc(servers, func(dir string) bool { return strings.HasPrefix(name, dir) })
+	})
 }
 
 // zipFolder keeps the listed files as an artifact and returns the SHA-256 of the
