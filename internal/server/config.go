@@ -12,6 +12,7 @@ import (
 
 	"github.com/penstock-cd/penstock/internal/git"
 	"github.com/penstock-cd/penstock/internal/provider/build"
+	"github.com/penstock-cd/penstock/internal/trigger"
 )
 
 // Config is everything a server can be told. The zero value of each field is a
@@ -55,6 +56,8 @@ type Config struct {
 	// HistoryDays is how long executions, their actions and logs are kept after
 	// they started; 0 is 365 days.
 	HistoryDays int `yaml:"historyDays"`
+	// Quotas bound what an account may have in a region.
+	Quotas Quotas `yaml:"quotas"`
 	// LogLevel is debug, info, warn or error; info by default.
 	LogLevel string `yaml:"logLevel"`
 	// LogFormat is text, the default, or json: one object a line.
@@ -82,6 +85,13 @@ type ExternalS3 struct {
 	PathStyle       bool   `yaml:"pathStyle"`
 	AccessKeyID     string `yaml:"accessKeyId"`
 	SecretAccessKey string `yaml:"secretAccessKey"`
+}
+
+// Quotas bound what an account may have in a region. A zero field is
+// CodePipeline's own quota.
+type Quotas struct {
+	// Webhooks is the largest number of webhooks, 300 by default.
+	Webhooks int `yaml:"webhooks"`
 }
 
 // Defaults of Config.
@@ -112,6 +122,9 @@ func (c Config) withDefaults() Config {
 	set(&c.LogFormat, "text")
 	if c.HistoryDays == 0 {
 		c.HistoryDays = 365
+	}
+	if c.Quotas.Webhooks == 0 {
+		c.Quotas.Webhooks = trigger.DefaultMaxWebhooks
 	}
 	return c
 }
@@ -157,6 +170,9 @@ func (c Config) Check() error {
 	}
 	if c.HistoryDays < 0 {
 		fail("historyDays %d is negative", c.HistoryDays)
+	}
+	if c.Quotas.Webhooks < 0 {
+		fail("quotas.webhooks %d is negative", c.Quotas.Webhooks)
 	}
 	if _, err := parseLevel(c.LogLevel); err != nil {
 		fail("logLevel: %w", err)

@@ -27,6 +27,7 @@ func TestConfigCheck(t *testing.T) {
 		`logLevel: "loud" is none of debug, info, warn and error`:    {LogLevel: "loud"},
 		`logFormat "xml" is neither text nor json`:                   {LogFormat: "xml"},
 		"historyDays -1 is negative":                                 {HistoryDays: -1},
+		"quotas.webhooks -1 is negative":                             {Quotas: server.Quotas{Webhooks: -1}},
 		"passEnvironment: ":                                          {PassEnvironment: []string{"AWS_SECRET_ACCESS_KEY"}},
 	}
 	for want, c := range tests {

@@ -50,8 +50,15 @@ func (s *Server) prune(ctx context.Context) {
 			}
 		}
 		if next == "" {
-			return
+			break
 		}
 		from = next
+	}
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		if more, err = s.triggers.Prune(ctx, before); err != nil {
+			s.log.Error("pruning pushed revisions", "error", err)
+			return
+		}
 	}
 }

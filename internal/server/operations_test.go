@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
@@ -156,17 +155,11 @@ func journeyTags(b *bed) {
 	b.must(err)
 }
 
-// TestUnbuilt checks that what is not built says so, and that nothing built
-// does. An operation moves from one list to the other when it is built.
-func TestUnbuilt(t *testing.T) {
+// TestBuilt calls every operation with a request that breaks no constraint: none
+// of them is unknown.
+func TestBuilt(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
-	built := []string{
-		"CreatePipeline", "DeletePipeline", "DisableStageTransition", "EnableStageTransition", "GetPipeline",
-		"GetPipelineExecution", "GetPipelineState", "ListActionExecutions", "ListPipelineExecutions", "ListPipelines",
-		"ListTagsForResource", "PutApprovalResult", "StartPipelineExecution", "StopPipelineExecution", "TagResource",
-		"UntagResource", "UpdatePipeline",
-	}
 	operations := cpwire.Describe(cpwire.Unimplemented{}).Operations
 	if len(operations) != 44 {
 		t.Errorf("%d operations, want 44", len(operations))
@@ -187,7 +180,7 @@ func TestUnbuilt(t *testing.T) {
 		} else if err != nil {
 			t.Errorf("%s never reached the server: %v", name, err)
 		}
-		if unknown := code == "UnknownOperationException"; unknown == slices.Contains(built, name) {
+		if code == "UnknownOperationException" {
 			t.Errorf("%s answers %q, %v", name, code, err)
 		}
 	}

@@ -40,6 +40,7 @@ func Scalars() []Scalar {
 		scalar("s3.accessKeyId", "access key for the S3 elsewhere", func(c *Config) any { return &c.S3.AccessKeyID }),
 		secret("s3.secretAccessKey", "secret of the access key for the S3 elsewhere", func(c *Config) any { return &c.S3.SecretAccessKey }),
 		scalar("historyDays", "days that executions and their logs are kept (default 365)", func(c *Config) any { return &c.HistoryDays }),
+		scalar("quotas.webhooks", "webhooks that an account may have in a region (default 300)", func(c *Config) any { return &c.Quotas.Webhooks }),
 		scalar("logLevel", `debug, info, warn or error (default "info")`, func(c *Config) any { return &c.LogLevel }),
 		scalar("logFormat", `text, or json: one object a line (default "text")`, func(c *Config) any { return &c.LogFormat }),
 	}

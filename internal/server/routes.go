@@ -28,6 +28,9 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 			operations.ServeHTTP(w, r)
 		case isS3(r):
 			objects.ServeHTTP(w, r)
+		case r.URL.Path == "/trigger":
+			// Webhooks have URLs already; what arrives there is not handled yet.
+			http.Error(w, "This version of Penstock does not take webhook requests.", http.StatusNotFound)
 		case r.Method == http.MethodGet && r.URL.Path == "/healthz":
 			io.WriteString(w, "ok\n")
 		case r.Method == http.MethodGet && r.URL.Path == "/readyz":

@@ -29,6 +29,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/service/codepipeline"
 	"github.com/penstock-cd/penstock/internal/service/penstock"
 	"github.com/penstock-cd/penstock/internal/sigv4"
+	"github.com/penstock-cd/penstock/internal/trigger"
 )
 
 // Options are what a program gives a server beside its configuration.
@@ -56,6 +57,7 @@ type Server struct {
 	buckets  *s3.Store
 	logs     *logs.Store
 	dispatch *dispatch.Dispatcher
+	triggers *trigger.Store
 	listener net.Listener
 	http     *http.Server
 	served   chan error
@@ -124,7 +126,7 @@ func (s *Server) openDatabase(ctx context.Context) error {
 	if s.db, err = db.Open(ctx, db.Config{URL: url, Logger: s.log}); err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
-	if err := s.db.Migrate(ctx, iam.Schema(), s3.Schema(), logs.Schema(), dispatch.Schema()); err != nil {
+	if err := s.db.Migrate(ctx, iam.Schema(), s3.Schema(), logs.Schema(), dispatch.Schema(), trigger.Schema()); err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
 	return nil
@@ -161,8 +163,11 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 		return fmt.Errorf("listening on %s: %w", s.cfg.Listen, err)
 	}
 	s.listener = listener
+	s.triggers = trigger.New(trigger.Config{
+		DB: s.db, Dispatch: s.dispatch, Sealer: s.iam.Keyring(), Endpoint: s.Endpoint(), MaxWebhooks: s.cfg.Quotas.Webhooks,
+	})
 	services := append([]api.Service{
-		codepipeline.Describe(codepipeline.New(s.dispatch, catalogue, s.iam)),
+		codepipeline.Describe(codepipeline.New(s.dispatch, catalogue, s.iam, s.triggers)),
 		pswire.Describe(penstock.New(s.dispatch, s.logs, s.iam, s.info)),
 	}, s.opts.Services...)
 	operations := awsjson.NewHandler(s.iam, s.log, services...)

@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/engine"
 	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/pipeline"
+	triggers "github.com/penstock-cd/penstock/internal/trigger"
 )
 
 // Authorizer says what a caller may do. Its methods return an exception unless
@@ -34,19 +35,20 @@ type Authorizer interface {
 	AuthorizePassRole(caller api.Caller, roleARN string) error
 }
 
-// Service implements the operations on a dispatcher.
+// Service implements the operations on a dispatcher and the triggers.
 type Service struct {
 	wire.Unimplemented
 	dispatch *dispatch.Dispatcher
 	types    pipeline.ActionTypes
 	auth     Authorizer
+	triggers *triggers.Store
 }
 
 var _ wire.Service = (*Service)(nil)
 
 // New makes the service. types are the action types of the catalogue.
-func New(d *dispatch.Dispatcher, types pipeline.ActionTypes, auth Authorizer) *Service {
-	return &Service{dispatch: d, types: types, auth: auth}
+func New(d *dispatch.Dispatcher, types pipeline.ActionTypes, auth Authorizer, t *triggers.Store) *Service {
+	return &Service{dispatch: d, types: types, auth: auth, triggers: t}
 }
 
 // Describe offers the service to the dispatcher of requests. Two exceptions are

@@ -81,9 +81,12 @@ func (s *Service) tagged(ctx context.Context, c api.Caller, operation, arn strin
 	parsed, bad := pipeline.ParseARN(arn)
 	here := bad == nil && parsed.Account == c.Account && parsed.Region == c.Region
 	var err error
-	if here && parsed.ActionType != (pipeline.ActionTypeID{}) {
+	switch {
+	case here && parsed.ActionType != pipeline.ActionTypeID{}:
 		err = s.allowActionType(c, operation, parsed.ActionType, keys)
-	} else {
+	case here && parsed.Webhook != "":
+		err = s.allowWebhook(c, operation, parsed.Webhook, keys)
+	default:
 		err = s.allowTagging(c, operation, arn, keys)
 	}
 	if err != nil {
@@ -107,8 +110,8 @@ func (s *Service) tagged(ctx context.Context, c api.Caller, operation, arn strin
 		resource, err = s.taggedPipeline(ctx, keyOf(c, parsed.Pipeline))
 	case parsed.ActionType != pipeline.ActionTypeID{}:
 		resource, err = s.taggedActionType(ctx, c, parsed.ActionType)
-	default: // webhooks
-		err = errNoResource
+	case parsed.Webhook != "":
+		resource, err = s.taggedWebhook(ctx, keyOf(c, parsed.Webhook))
 	}
 	if errors.Is(err, errNoResource) {
 		return nil, missing
