@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
-	"github.com/penstock-cd/penstock/internal/provider/source"
 )
 
 type declaration = pipeline.Declaration
@@ -49,7 +48,7 @@ func rewrite(f declarationFile, o runOptions) (*rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.useSources(f, sources, skip); err != nil {
+	if err := r.useSources(f, o, sources, skip); err != nil {
 		return nil, err
 	}
 	if err := r.leaveOut(skip, folders); err != nil {
@@ -138,56 +137,6 @@ func (r *rewritten) places() []string {
 		}
 	}
 	return all
-}
-
-// useSources takes source actions from working copies. The folder of the
-// pipeline's file is the working copy of a single source action that fetches
-// from git.
-func (r *rewritten) useSources(f declarationFile, sources map[string]string, skip map[place]bool) error {
-	if len(r.decl.Stages) == 0 {
-		return nil // refused by the rules, with CodePipeline's text
-	}
-	first := &r.decl.Stages[0]
-	if len(sources) == 0 && len(first.Actions) == 1 && fetchesGit(first.Actions[0].ActionTypeID) && !skip[place{first.Name, first.Actions[0].Name}] {
-		dir, err := absolute(f.dir)
-		if err != nil {
-			return refuse("the folder of %s: %w", f.path, err)
-		}
-		sources = map[string]string{first.Actions[0].Name: dir}
-	}
-	for _, name := range slices.Sorted(maps.Keys(sources)) {
-		p := place{first.Name, name}
-		a := r.action(p)
-		switch {
-		case a == nil:
-			return refuse("--source %s: the pipeline has no such source action; it has %s", name, strings.Join(r.places()[:len(first.Actions)], ", "))
-		case skip[p]:
-			return refuse("--source %s: %s is left out too; one of the two", name, p)
-		}
-		r.workingCopy(a, sources[name])
-	}
-	return nil
-}
-
-func fetchesGit(id pipeline.ActionTypeID) bool {
-	return id.Provider == "CodeStarSourceConnection" || id.Provider == "CodeCommit" || id.Provider == "GitHub"
-}
-
-// workingCopy puts a folder in a source action's place. What names the
-// repository or the object stays, for the variables.
-func (r *rewritten) workingCopy(a *pipeline.ActionDeclaration, dir string) {
-	if a.Configuration["OutputArtifactFormat"] == "CODEBUILD_CLONE_REF" {
-		r.notes = append(r.notes, fmt.Sprintf("builds get the files of %s without its git history, which source action %s would give them", dir, a.Name))
-	}
-	config := map[string]string{}
-	for _, p := range (source.WorkingCopy{}).Type().Properties {
-		if v, ok := a.Configuration[p.Name]; ok {
-			config[p.Name] = v
-		}
-	}
-	config["Directory"] = dir
-	a.ActionTypeID = pipeline.ActionTypeID{Category: pipeline.CategorySource, Owner: pipeline.OwnerCustom, Provider: "WorkingCopy", Version: "1"}
-	a.Configuration = config
 }
 
 // leaveOut puts a provider that does nothing in the place of skipped actions,

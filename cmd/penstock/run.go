@@ -27,6 +27,7 @@ type runOptions struct {
 	skips     []string
 	artifacts []string
 	to        string
+	fetch     bool
 	approve   bool
 	data      string
 	config    string
@@ -47,8 +48,8 @@ FILE_OR_DIR is a pipeline as JSON or YAML, in the shape of get-pipeline's output
 or create-pipeline's input, or a folder with a pipeline.json, .yaml or .yml; "-" is
 standard input. If the pipeline has one source action and that fetches from git,
 the folder of the file is taken as its working copy, uncommitted changes included;
---source names folders for others. Buckets that the pipeline names are made, and
-empty.
+--source names folders for others, and with --fetch it is fetched from where the
+connections of --config lead. Buckets that the pipeline names are made, and empty.
 
 What a build says of itself is left out but for its commands and what went wrong;
 --verbose shows it, and so does --output json.
@@ -69,6 +70,7 @@ command line was refused and nothing ran; 4 everything that ran succeeded but
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.sources, "source", nil, "take the output of a source action from a working copy, as `ACTION=DIR`")
+	f.BoolVar(&o.fetch, "fetch", false, "fetch sources from where --config says, also if the folder of the file could stand for them")
 	f.StringArrayVar(&o.variables, "var", nil, "value of a pipeline variable, as `NAME=VALUE`; or of a left-out action's, as NAMESPACE.NAME=VALUE")
 	f.StringArrayVar(&o.skips, "skip", nil, "leave out an action, as `STAGE/ACTION`")
 	f.StringArrayVar(&o.artifacts, "artifact", nil, "what a left-out action would have produced, as `NAME=DIR`")
@@ -102,6 +104,9 @@ func runPipeline(ctx context.Context, path string, o runOptions, stdin io.Reader
 		return err
 	}
 	if err := r.check(types, cfg.Region); err != nil {
+		return err
+	}
+	if err := r.checkSources(cfg, o.data == ""); err != nil {
 		return err
 	}
 	logger := slog.New(slog.DiscardHandler)

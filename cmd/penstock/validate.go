@@ -92,7 +92,7 @@ func checkDeclaration(f declarationFile, types pipeline.ActionTypes, region stri
 		errs = append(errs, fmt.Errorf("%s/%s: Penstock does not carry out action type %s yet", u.Stage, u.Action, u.Type))
 	}
 	for _, missing := range pipeline.Unsupported(f.decl) {
-		errs = append(errs, fmt.Errorf("Penstock does not carry out yet: %s", missing))
+		errs = append(errs, fmt.Errorf("not carried out by Penstock yet: %s", missing))
 	}
 	if len(errs) > 0 {
 		return refuse("%s: %w", f.path, errors.Join(errs...))
