@@ -41,8 +41,10 @@ func FuzzPolicy(f *testing.F) {
 		if all := iam.Evaluate([]*iam.Policy{p, denyAll}, r); all != iam.Denied {
 			t.Errorf("decision %d although everything is denied", all)
 		}
-		r.Context = map[string][]string{strings.ToUpper(key): {value}}
-		if strings.ToLower(key) == strings.ToLower(strings.ToUpper(key)) && iam.Evaluate([]*iam.Policy{p}, r) != got {
+		upper := strings.ToUpper(key)
+		r.Context = map[string][]string{upper: {value}}
+		// Some letters have no way back.
+		if back := strings.ToLower(upper); back == strings.ToLower(key) && iam.Evaluate([]*iam.Policy{p}, r) != got {
 			t.Errorf("the case of the key %q matters", key)
 		}
 	})
