@@ -19,10 +19,17 @@ type planKey struct {
 }
 
 // planSet are the plans that the Steps of one batch may ask for, by version.
-type planSet map[int]*pipeline.Plan
+type planSet map[int]planned
+
+// planned is a plan. Of a version that the batch itself makes there is the
+// declaration too, which nobody can read yet.
+type planned struct {
+	*pipeline.Plan
+	decl *pipeline.Declaration
+}
 
 // Plan implements engine.Plans.
-func (p planSet) Plan(version int) *pipeline.Plan { return p[version] }
+func (p planSet) Plan(version int) *pipeline.Plan { return p[version].Plan }
 
 func (d *Dispatcher) cachedPlan(key planKey) *pipeline.Plan {
 	d.mu.Lock()
@@ -63,17 +70,17 @@ func (d *Dispatcher) gatherPlans(tx *db.Tx, l *line, u *unit, plans planSet) err
 		need = append(need, e.Version)
 	}
 	for _, version := range need {
-		if plans[version] != nil {
+		if plans[version].Plan != nil {
 			continue
 		}
 		plan, err := d.plan(tx, l.id, l.row.region, l.row.account, version)
 		if err != nil {
 			return err
 		}
-		plans[version] = plan
+		plans[version] = planned{Plan: plan}
 	}
 	if u.definition != nil {
-		if err := d.rebase(tx, l, u.definition); err != nil {
+		if err := d.rebase(tx, l, u.definition, plans); err != nil {
 			return err
 		}
 		version := l.state.Pipeline.Version + 1
@@ -81,28 +88,31 @@ func (d *Dispatcher) gatherPlans(tx *db.Tx, l *line, u *unit, plans planSet) err
 		plan.Version = version
 		u.definition.plan, u.definition.version = &plan, version
 		u.ev.Body = engine.UpdatePipeline{Version: version}
-		plans[version] = &plan
+		plans[version] = planned{&plan, &u.definition.decl}
 	}
 	return nil
 }
 
 // rebase makes sure that a definition keeps the secrets of the version that it
-// replaces.
-func (d *Dispatcher) rebase(tx *db.Tx, l *line, def *definition) error {
+// replaces, which may be one of the same batch.
+func (d *Dispatcher) rebase(tx *db.Tx, l *line, def *definition, plans planSet) error {
 	current := l.state.Pipeline.Version
 	if def.base == current || !def.refers() {
 		return nil
 	}
-	var stored pipeline.Declaration
-	err := d.read(tx, func(tx *db.Tx) (err error) {
-		stored, _, err = selectVersion(tx, l.id, current)
-		return err
-	})
-	if err != nil {
-		return err
+	stored := plans[current].decl
+	if stored == nil {
+		err := d.read(tx, func(tx *db.Tx) error {
+			decl, _, err := selectVersion(tx, l.id, current)
+			stored = &decl
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	def.base = current
-	return def.rebase(d, stored)
+	return def.rebase(d, *stored)
 }
 
 // read runs fn in tx, or in a transaction of its own if that is nil.

@@ -38,7 +38,7 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 	ev.Body = engine.CreatePipeline{ID: id, Name: key.Name, Start: engine.StartExecution{
 		Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: r.By},
 	}}
-	s, decision, err := engine.Step(planSet{1: def.plan}, nil, engine.Past{}, ev)
+	s, decision, err := engine.Step(planSet{1: {Plan: def.plan}}, nil, engine.Past{}, ev)
 	if err != nil {
 		return Pipeline{}, err
 	}
