@@ -6,12 +6,14 @@ import (
 	"testing"
 )
 
-// crashBuildspec notes in the journal when it really runs.
+// crashBuildspec notes in the journal when it really runs, and leaves a process
+// behind that tries to get away.
 const crashBuildspec = `version: 0.2
 phases:
   build:
     commands:
       - echo "begin Compile $EXECUTION" >> "$JOURNAL"
+      - setsid sleep 300 > /dev/null 2>&1 &
       - sleep 0.03
       - echo built > out.txt
       - echo "end Compile $EXECUTION" >> "$JOURNAL"

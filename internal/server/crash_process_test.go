@@ -78,12 +78,13 @@ func (l *crashLog) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-// errors are the lines of level ERROR.
+// errors are the lines of level ERROR, but for requests that a client gave up.
 func (l *crashLog) errors() (lines []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for line := range strings.SplitSeq(l.text.String(), "\n") {
-		if strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic") {
+		bad := strings.Contains(line, "level=ERROR") || strings.Contains(line, "panic")
+		if bad && !strings.Contains(line, "context canceled") {
 			lines = append(lines, line)
 		}
 	}
