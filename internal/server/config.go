@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/git"
 	"github.com/penstock-cd/penstock/internal/provider/build"
 	"github.com/penstock-cd/penstock/internal/trigger"
@@ -90,6 +92,15 @@ type ExternalS3 struct {
 // Quotas bound what an account may have in a region. A zero field is
 // CodePipeline's own quota.
 type Quotas struct {
+	// Pipelines is the largest number of pipelines, 1000 by default.
+	Pipelines int `yaml:"pipelines"`
+	// CustomActionTypes is the largest number of custom action types, 50 by
+	// default.
+	CustomActionTypes int `yaml:"customActionTypes"`
+	// ConfigurationValue is the largest length of a configuration value of an
+	// action, in characters, 1000 by default. It is asked of what comes in: a
+	// stored pipeline is never refused.
+	ConfigurationValue int `yaml:"configurationValue"`
 	// Webhooks is the largest number of webhooks, 300 by default.
 	Webhooks int `yaml:"webhooks"`
 }
@@ -100,6 +111,8 @@ const (
 	DefaultData    = "penstock-data"
 	DefaultAccount = "000000000000"
 	DefaultRegion  = "us-east-1"
+
+	DefaultConfigurationValue = 1000
 )
 
 var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
@@ -123,10 +136,19 @@ func (c Config) withDefaults() Config {
 	if c.HistoryDays == 0 {
 		c.HistoryDays = 365
 	}
-	if c.Quotas.Webhooks == 0 {
-		c.Quotas.Webhooks = trigger.DefaultMaxWebhooks
-	}
+	c.Quotas = c.Quotas.withDefaults()
 	return c
+}
+
+// withDefaults fills the zero fields.
+func (q Quotas) withDefaults() Quotas {
+	d := dispatch.DefaultQuotas()
+	return Quotas{
+		Pipelines:          cmp.Or(q.Pipelines, d.Pipelines),
+		CustomActionTypes:  cmp.Or(q.CustomActionTypes, d.CustomActionTypes),
+		ConfigurationValue: cmp.Or(q.ConfigurationValue, DefaultConfigurationValue),
+		Webhooks:           cmp.Or(q.Webhooks, trigger.DefaultMaxWebhooks),
+	}
 }
 
 // Check reports everything that is wrong with the configuration.
@@ -171,8 +193,16 @@ func (c Config) Check() error {
 	if c.HistoryDays < 0 {
 		fail("historyDays %d is negative", c.HistoryDays)
 	}
-	if c.Quotas.Webhooks < 0 {
-		fail("quotas.webhooks %d is negative", c.Quotas.Webhooks)
+	for _, q := range []struct {
+		key string
+		n   int
+	}{
+		{"pipelines", c.Quotas.Pipelines}, {"customActionTypes", c.Quotas.CustomActionTypes},
+		{"configurationValue", c.Quotas.ConfigurationValue}, {"webhooks", c.Quotas.Webhooks},
+	} {
+		if q.n < 0 {
+			fail("quotas.%s %d is negative", q.key, q.n)
+		}
 	}
 	if _, err := parseLevel(c.LogLevel); err != nil {
 		fail("logLevel: %w", err)

@@ -27,6 +27,9 @@ func TestConfigCheck(t *testing.T) {
 		`logLevel: "loud" is none of debug, info, warn and error`:    {LogLevel: "loud"},
 		`logFormat "xml" is neither text nor json`:                   {LogFormat: "xml"},
 		"historyDays -1 is negative":                                 {HistoryDays: -1},
+		"quotas.pipelines -1 is negative":                            {Quotas: server.Quotas{Pipelines: -1}},
+		"quotas.customActionTypes -1 is negative":                    {Quotas: server.Quotas{CustomActionTypes: -1}},
+		"quotas.configurationValue -1 is negative":                   {Quotas: server.Quotas{ConfigurationValue: -1}},
 		"quotas.webhooks -1 is negative":                             {Quotas: server.Quotas{Webhooks: -1}},
 		"passEnvironment: ":                                          {PassEnvironment: []string{"AWS_SECRET_ACCESS_KEY"}},
 	}
