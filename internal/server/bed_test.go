@@ -43,6 +43,8 @@ type bed struct {
 	s3       *s3.Client
 	penstock *awsjson.Client
 	gate     *gate
+	// more are providers besides pulse and gate.
+	more []provider.Provider
 }
 
 // newBed starts a server on a fresh data directory and SQLite.
@@ -71,7 +73,7 @@ func (b *bed) on(t testing.TB) *bed {
 func (b *bed) start() {
 	b.t.Helper()
 	s, err := server.Start(b.t.Context(), b.cfg, server.Options{
-		Version: "test", Providers: []provider.Provider{pulse{}, b.gate},
+		Version: "test", Providers: append([]provider.Provider{pulse{}, b.gate}, b.more...),
 		Logger: slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

@@ -260,8 +260,10 @@ func (m *mask) value(member string, v any) any {
 
 func (m *mask) text(member, v string) string {
 	switch {
-	case member == "nextToken":
+	case member == "nextToken", member == "NextToken":
 		return m.hide("token", v)
+	case member == "url" && strings.Contains(v, "/trigger?"):
+		return m.hide("url", v)
 	case member == "key" && keyPattern.MatchString(v):
 		return keyPattern.ReplaceAllString(v, "$1<suffix>$2")
 	case member == "endpoint":

@@ -78,10 +78,11 @@ func (o *oracle) walk(path, shape string, v any) {
 			return
 		}
 		for name, m := range s.Members {
+			label := strings.ToLower(name[:1]) + name[1:]
 			if value, ok := v[name]; ok {
-				o.walk(at(name), m.Shape, value)
+				o.walk(at(label), m.Shape, value)
 			} else if slices.Contains(s.Required, name) {
-				o.found = append(o.found, at(name)+": Member must not be null")
+				o.found = append(o.found, at(label)+": Member must not be null")
 			}
 		}
 	case []any:

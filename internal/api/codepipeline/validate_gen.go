@@ -720,8 +720,8 @@ func (s *ListTagsForResourceInput) check(c *api.Checker) {
 }
 
 func (s *ListWebhooksInput) check(c *api.Checker) {
-	api.CheckNumber(c, "MaxResults", s.MaxResults, api.Optional, api.Range{Min: 1, Max: 100})
-	c.String("NextToken", s.NextToken, api.Optional, nextTokenRule)
+	api.CheckNumber(c, "maxResults", s.MaxResults, api.Optional, api.Range{Min: 1, Max: 100})
+	c.String("nextToken", s.NextToken, api.Optional, nextTokenRule)
 }
 
 func (s *OutputArtifact) check(c *api.Checker) {
@@ -936,8 +936,8 @@ func (s *UpdatePipelineInput) check(c *api.Checker) {
 }
 
 func (s *WebhookAuthConfiguration) check(c *api.Checker) {
-	c.String("AllowedIPRange", s.AllowedIPRange, api.Optional, webhookAuthConfigurationAllowedIPRangeRule)
-	c.String("SecretToken", s.SecretToken, api.Optional, webhookAuthConfigurationSecretTokenRule)
+	c.String("allowedIPRange", s.AllowedIPRange, api.Optional, webhookAuthConfigurationAllowedIPRangeRule)
+	c.String("secretToken", s.SecretToken, api.Optional, webhookAuthConfigurationSecretTokenRule)
 }
 
 func (s *WebhookDefinition) check(c *api.Checker) {

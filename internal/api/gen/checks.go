@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/penstock-cd/penstock/internal/api"
 )
@@ -88,6 +89,10 @@ func (g *generator) constrained(name string, above []string) bool {
 	return false
 }
 
+// label is how a violation names a member: the first letter is small even where
+// the member's is not (execution.md 9.4).
+func (m member) label() string { return strings.ToLower(m.Name[:1]) + m.Name[1:] }
+
 // checkLine is the Go statement that checks one member, empty if nothing is
 // asked of it.
 func (g *generator) checkLine(owner *shape, m member) (string, error) {
@@ -100,10 +105,10 @@ func (g *generator) checkLine(owner *shape, m member) (string, error) {
 		if presence == "api.Optional" {
 			return "", nil
 		}
-		return fmt.Sprintf("c.Present(%q, %s != nil)", m.Name, field), nil
+		return fmt.Sprintf("c.Present(%q, %s != nil)", m.label(), field), nil
 	}
 	s := g.model.Shapes[m.Shape]
-	head := fmt.Sprintf("c, %q, %s, %s", m.Name, field, presence)
+	head := fmt.Sprintf("c, %q, %s, %s", m.label(), field, presence)
 	switch s.Type {
 	case "structure":
 		return fmt.Sprintf("api.CheckStruct(%s, (*%s).check)", head, m.Shape), nil
@@ -111,7 +116,7 @@ func (g *generator) checkLine(owner *shape, m member) (string, error) {
 		if s.Enum != nil {
 			return fmt.Sprintf("api.CheckEnum(%s)", head), nil
 		}
-		return fmt.Sprintf("c.String(%q, %s, %s, %s)", m.Name, field, presence, ruleName(m.Shape)), nil
+		return fmt.Sprintf("c.String(%q, %s, %s, %s)", m.label(), field, presence, ruleName(m.Shape)), nil
 	case "integer", "long":
 		return fmt.Sprintf("api.CheckNumber(%s, %s)", head, numberRange(s)), nil
 	case "list":
@@ -133,7 +138,7 @@ func (g *generator) checkList(s *shape, m member, field, presence, head string) 
 	case item.Enum != nil:
 		return fmt.Sprintf("api.CheckEnums(%s, %s)", head, size), nil
 	case item.Type == "string":
-		return fmt.Sprintf("c.Strings(%q, %s, %s, %s, %s)", m.Name, field, presence, size, ruleName(s.Member.Shape)), nil
+		return fmt.Sprintf("c.Strings(%q, %s, %s, %s, %s)", m.label(), field, presence, size, ruleName(s.Member.Shape)), nil
 	}
 	return "", fmt.Errorf("the generator does not know the constraints of a list of %q", item.Type)
 }
@@ -145,7 +150,7 @@ func (g *generator) checkMap(s *shape, m member, field, presence, head string) (
 	case value.Type == "structure" && g.constrained(s.Value.Shape, nil):
 		return fmt.Sprintf("api.CheckStructMap(%s, %s, %s, (*%s).check)", head, size, key, s.Value.Shape), nil
 	case value.Type == "string" && value.Enum == nil:
-		return fmt.Sprintf("c.StringMap(%q, %s, %s, %s, %s, %s)", m.Name, field, presence, size, key, g.ruleOf(s.Value.Shape)), nil
+		return fmt.Sprintf("c.StringMap(%q, %s, %s, %s, %s, %s)", m.label(), field, presence, size, key, g.ruleOf(s.Value.Shape)), nil
 	}
 	return "", fmt.Errorf("the generator does not know the constraints of a map of %q", value.Type)
 }

@@ -56,7 +56,7 @@ func (s *Service) registrable(ctx context.Context, c api.Caller, operation strin
 		return err
 	}
 	if id != gitHub() {
-		return invalid("The webhook '%s' cannot be registered: its target '%s' in pipeline '%s' is no source action of owner ThirdParty, provider GitHub and version 1",
+		return invalid("The webhook '%s' is not for GitHub: its target '%s' in pipeline '%s' is no source action of owner ThirdParty, provider GitHub and version 1",
 			w.Name, w.Action, w.Pipeline)
 	}
 	return nil
