@@ -82,7 +82,7 @@ func principalCommand() *cobra.Command {
 		Short: "Say who may use a server, and what they may do",
 		Long: `Principals sign requests with access keys and may do what their IAM policies allow.
 The server is the one of AWS_ENDPOINT_URL, or the one that runs on --data. These
-commands need root's key, or that of a principal that may penstock:* do them.`,
+commands need root's key, or one whose policies allow penstock:* actions.`,
 		Example: `  penstock principal add alice --managed AWSCodePipeline_ReadOnlyAccess --key
   penstock principal policy put alice deploy policy.json
   penstock principal key rotate AKIAIOSFODNN7EXAMPLE

@@ -129,6 +129,10 @@ func (k *knownKey) configuredKey(id string) AccessKey {
 // encryption key, and returns how many it changed. It may be repeated, and run
 // on several nodes at once.
 func (s *Service) Reseal(ctx context.Context) (int, error) {
+	// Another process may have added a version.
+	if err := s.keyring.load(); err != nil {
+		return 0, err
+	}
 	changed := 0
 	for after := ""; ; {
 		const some = 100

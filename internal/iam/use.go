@@ -70,12 +70,20 @@ func (s *Service) Flush(ctx context.Context) error {
 	return err
 }
 
+// resealEvery is how often secrets are brought under the newest encryption key.
+const resealEvery = time.Hour
+
 // Run writes when keys were used, from time to time until ctx ends and once more
-// then.
+// then, and brings secrets under the newest encryption key.
 func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
+	var resealed time.Time
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
+		if s.now().Sub(resealed) >= resealEvery && ctx.Err() == nil {
+			resealed = s.now()
+			s.resealAll(ctx, logger)
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -88,5 +96,16 @@ func (s *Service) Run(ctx context.Context, logger *slog.Logger) {
 		if ctx.Err() != nil {
 			return
 		}
+	}
+}
+
+// resealAll is Reseal for a loop.
+func (s *Service) resealAll(ctx context.Context, logger *slog.Logger) {
+	changed, err := s.Reseal(ctx)
+	if err != nil && ctx.Err() == nil {
+		logger.Error("bringing secrets of access keys under the newest encryption key", "error", err)
+	}
+	if changed > 0 {
+		logger.Info("brought secrets of access keys under the newest encryption key", "keys", changed)
 	}
 }
