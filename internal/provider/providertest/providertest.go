@@ -66,11 +66,11 @@ func (s Suite) Run(t *testing.T) {
 		{"secrets", s.Secret != nil, s.secret},
 	}
 	for _, p := range parts {
+		if !p.has {
+			continue // the provider has no such work
+		}
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			if !p.has {
-				t.Skip("the provider has no such work")
-			}
 			p.part(t)
 		})
 	}
