@@ -23,6 +23,7 @@ func TestConditions(t *testing.T) {
 		"test:mapped":          {"::ffff:203.0.113.7"},
 		"test:word":            {"ten"},
 		"test:star":            {"*"},
+		"test:again":           {"aababc"},
 		"test:empty":           {},
 	}
 	tests := []struct {
@@ -45,6 +46,8 @@ func TestConditions(t *testing.T) {
 		{"ignore case", `"StringEqualsIgnoreCase":{"aws:RequestTag/team":"wEB"}`, true},
 		{"not, ignore case", `"StringNotEqualsIgnoreCase":{"aws:RequestTag/team":"wEB"}`, false},
 		{"like", `"StringLike":{"aws:username":"a*c?"}`, true},
+		{"like with a second try", `"StringLike":{"test:again":"*ab?"}`, true},
+		{"like with a third try", `"StringLike":{"test:again":"a*ab*abc"}`, true},
 		{"not like", `"StringNotLike":{"aws:username":"a*"}`, false},
 		{"like crosses colons", `"StringLike":{"aws:PrincipalArn":"*alice"}`, true},
 		{"all operators hold", `"StringLike":{"aws:username":"a*"},"Bool":{"aws:SecureTransport":"true"}`, false},
