@@ -163,7 +163,8 @@ func (d *Dispatcher) actionType(id pipeline.ActionTypeID, text string) (pipeline
 
 // ActionTypes lists the action types of an account and region: the built-in
 // ones in the catalogue's order, then the account's own by owner, category,
-// provider and version. The account's own are available when JobWorkers is set.
+// provider and version, but for those of a built-in id, which that hides. The
+// account's own are available when JobWorkers is set.
 func (d *Dispatcher) ActionTypes(ctx context.Context, account, region string) ([]pipeline.ActionType, error) {
 	list := d.Catalogue.ActionTypes()
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
@@ -172,6 +173,9 @@ func (d *Dispatcher) ActionTypes(ctx context.Context, account, region string) ([
 			var text string
 			if err := row.Scan(&id.Owner, &id.Category, &id.Provider, &id.Version, &text); err != nil {
 				return err
+			}
+			if _, builtin := d.Catalogue.ActionType(id); builtin {
+				return nil
 			}
 			t, err := d.actionType(id, text)
 			list = append(list, t)

@@ -37,18 +37,17 @@ func customType(category wire.ActionCategory, provider, version *string) pipelin
 	}
 }
 
-// actionTypeView shows a type as ListActionTypes does in a region: every flag of
-// every property, settings even when there are none, and never a property's type
+// actionTypeView shows a type as ListActionTypes does: every flag of every
+// property, settings even when there are none, and never a property's type
 // (observed.md 4; triggers.md 7.2).
-func actionTypeView(t pipeline.ActionType, region string) wire.ActionType {
-	listed := t.Settings.Listed(region)
+func actionTypeView(t pipeline.ActionType) wire.ActionType {
 	view := wire.ActionType{
 		Id: actionTypeID(t.ID),
 		Settings: &wire.ActionTypeSettings{
-			EntityUrlTemplate:          some(listed.EntityURLTemplate),
-			ExecutionUrlTemplate:       some(listed.ExecutionURLTemplate),
-			RevisionUrlTemplate:        some(listed.RevisionURLTemplate),
-			ThirdPartyConfigurationUrl: some(listed.ThirdPartyConfigurationURL),
+			EntityUrlTemplate:          some(t.Settings.EntityURLTemplate),
+			ExecutionUrlTemplate:       some(t.Settings.ExecutionURLTemplate),
+			RevisionUrlTemplate:        some(t.Settings.RevisionURLTemplate),
+			ThirdPartyConfigurationUrl: some(t.Settings.ThirdPartyConfigurationURL),
 		},
 		ActionConfigurationProperties: []wire.ActionConfigurationProperty{},
 		InputArtifactDetails:          artifactDetails(t.Inputs),

@@ -51,7 +51,7 @@ func (s *Service) CreateCustomActionType(ctx context.Context, c api.Caller, in *
 	case err != nil:
 		return nil, err
 	}
-	view := actionTypeView(t, c.Region)
+	view := actionTypeView(t)
 	return &wire.CreateCustomActionTypeOutput{ActionType: &view, Tags: tagList(tags)}, nil
 }
 

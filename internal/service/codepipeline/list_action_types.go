@@ -45,17 +45,22 @@ func (s *Service) ListActionTypes(ctx context.Context, c api.Caller, in *wire.Li
 			out.NextToken = binding.seal(place)
 			break
 		}
-		if place = s.actionTypePlace(i, t.ID); place > after {
-			out.ActionTypes = append(out.ActionTypes, actionTypeView(t, region))
+		_, builtin := s.types.ActionType(t.ID)
+		if place = actionTypePlace(i, t.ID, builtin); place <= after {
+			continue
 		}
+		if builtin {
+			t.Settings = t.Settings.Listed(region)
+		}
+		out.ActionTypes = append(out.ActionTypes, actionTypeView(t))
 	}
 	return out, nil
 }
 
 // actionTypePlace orders action types as they are listed. That of an account's
 // own type does not change when others come and go.
-func (s *Service) actionTypePlace(i int, id pipeline.ActionTypeID) string {
-	if _, builtin := s.types.ActionType(id); builtin {
+func actionTypePlace(i int, id pipeline.ActionTypeID, builtin bool) string {
+	if builtin {
 		return fmt.Sprintf("0/%06d", i)
 	}
 	return "1/" + id.Owner + "\x00" + id.Category + "\x00" + id.Provider + "\x00" + id.Version
