@@ -347,6 +347,18 @@ func TestAuthorizeTexts(t *testing.T) {
 		}
 		n.must(n.AttachPolicy(t.Context(), account, "bob", "AWSCodePipeline_FullAccess"))
 		n.must(n.AuthorizePassRole(bob, "arn:aws:iam::1:role/r"))
+		n.principal("carol", statement(`"Effect":"Allow","Action":"codepipeline:CreatePipeline","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/team":"web"},"ForAllValues:StringEquals":{"aws:TagKeys":"team"}}`))
+		carol, err := n.signIn(n.key("carol"))
+		n.must(err)
+		for _, tt := range []struct {
+			tags    map[string]string
+			allowed bool
+		}{{map[string]string{"team": "web"}, true}, {map[string]string{"team": "db"}, false}, {map[string]string{"team": "web", "cost": "1"}, false}, {nil, false}} {
+			r := iam.Request{Action: "codepipeline:CreatePipeline", Resource: pipelineARN, Context: iam.RequestTags(tt.tags)}
+			if err := n.AuthorizeWith(carol, r); (err == nil) != tt.allowed {
+				t.Errorf("creating with tags %v: %v", tt.tags, err)
+			}
+		}
 		impostor := bob
 		impostor.ARN = iam.UserARN(account, "alice")
 		if err := n.Authorize(impostor, "codepipeline:GetPipeline", pipelineARN); err == nil {
