@@ -181,11 +181,21 @@ func (t taggedActionType) All(ctx context.Context) (map[string]string, error) {
 }
 
 func (t taggedActionType) Set(ctx context.Context, tags map[string]string) error {
-	return t.dispatch.SetActionTypeTags(ctx, t.account, t.region, t.id, tags)
+	return t.gone(t.dispatch.SetActionTypeTags(ctx, t.account, t.region, t.id, tags))
 }
 
 func (t taggedActionType) Remove(ctx context.Context, keys []string) error {
-	return t.dispatch.RemoveActionTypeTags(ctx, t.account, t.region, t.id, keys)
+	return t.gone(t.dispatch.RemoveActionTypeTags(ctx, t.account, t.region, t.id, keys))
+}
+
+// gone tells that the type was deleted since it was looked up.
+func (t taggedActionType) gone(err error) error {
+	if errors.Is(err, dispatch.ErrActionTypeNotFound) {
+		return &wire.ResourceNotFoundException{
+			Message: fmt.Sprintf("The account with id '%s' does not include the action type %s", t.account, describeType(t.id)),
+		}
+	}
+	return err
 }
 
 func tagMap(list []wire.Tag, arn string) (map[string]string, error) {
