@@ -136,7 +136,11 @@ func (w *world) started(row *pipelineRow, o *op) {
 			w.fatalf("token %s gave execution %s and then %s", o.token, u.execution, id)
 		}
 	}
-	w.clients.used = append(w.clients.used, usedToken{row.id, o.token, id, w.now})
+	// A token lives from the commit that first used it; neither a late answer nor
+	// a replay makes it live longer.
+	if t := w.store.token(row.id, o.token); t != nil && t.execution == id {
+		w.clients.used = append(w.clients.used, usedToken{row.id, o.token, id, t.at})
+	}
 }
 
 // stopExecution stops one that lives, as a rule, and some that never did.
