@@ -241,7 +241,11 @@ func (d *Dispatcher) requestError(key Key, err error) error {
 }
 
 func (d *Dispatcher) event(body engine.Body) engine.Event {
-	return engine.Event{ID: uuid.NewString(), At: d.nowMillis(), Body: body}
+	id, err := uuid.NewV7()
+	if err != nil {
+		panic(err) // the system has no random numbers
+	}
+	return engine.Event{ID: id.String(), At: d.nowMillis(), Body: body}
 }
 
 // findID returns the id of a live pipeline, from memory if it can.

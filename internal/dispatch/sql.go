@@ -49,10 +49,11 @@ const (
 	sqlDeleteTag  = `delete from pipeline_tags where pipeline_id = $1 and key = $2`
 	sqlSelectTags = `select key, value from pipeline_tags where pipeline_id = $1 order by key`
 
-	sqlUpsertExecution = `
+	sqlInsertExecution = `
 		insert into pipeline_executions (id, pipeline_id, seq, live, start_time, first_change, last_change, state)
-		values ($1, $2, $3, $4, $7, $8, $5, $6)
-		on conflict (id) do update set live = excluded.live, last_change = excluded.last_change, state = excluded.state`
+		values ($1, $2, $3, $4, $7, $8, $5, $6)`
+	sqlUpdateExecution = `
+		update pipeline_executions set live = $2, last_change = $3, state = $4 where id = $1`
 	sqlSelectExecution = `
 		select pipeline_id, first_change, last_change, state from pipeline_executions where id = $1`
 	sqlListExecutions = `

@@ -33,8 +33,9 @@ type writes struct {
 }
 
 type executionWrite struct {
-	e    *engine.Execution
-	text string
+	e       *engine.Execution
+	text    string
+	started bool // by this commit
 }
 
 // add takes a stepped unit in. Every event raises the version by one.
@@ -73,7 +74,7 @@ func (w *writes) prepare() error {
 		if err != nil {
 			return fmt.Errorf("encoding execution %s: %w", e.ID, err)
 		}
-		w.executions = append(w.executions, executionWrite{e, text})
+		w.executions = append(w.executions, executionWrite{e: e, text: text, started: w.started(e.ID)})
 	}
 	for _, u := range w.units {
 		for _, ef := range u.decision.Effects {
@@ -112,12 +113,7 @@ func (w *writes) commit(tx *db.Tx) error {
 // commitParts writes what a batch has once: executions and effects.
 func (w *writes) commitParts(tx *db.Tx) error {
 	for _, x := range w.executions {
-		live := 1
-		if x.e.Ended() {
-			live = 0
-		}
-		_, err := tx.Exec(sqlUpsertExecution, x.e.ID, w.line.id, x.e.Seq, live, w.version, x.text, x.e.StartTime, w.base+1)
-		if err != nil {
+		if err := w.commitExecution(tx, x); err != nil {
 			return fmt.Errorf("writing execution %s: %w", x.e.ID, err)
 		}
 	}
@@ -149,6 +145,31 @@ type voidedEffect struct {
 // immediately is the due time of an effect to carry out at once, before every
 // clock.
 const immediately = 1
+
+func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
+	live := 1
+	if x.e.Ended() {
+		live = 0
+	}
+	if x.started {
+		_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, w.version, x.text, x.e.StartTime, w.base+1)
+		return err
+	}
+	_, err := tx.Exec(sqlUpdateExecution, x.e.ID, live, w.version, x.text)
+	return err
+}
+
+// started reports whether the commit starts the execution.
+func (w *writes) started(id string) bool {
+	for _, u := range w.units {
+		for _, c := range u.decision.Changes {
+			if c.Kind == engine.ExecutionStarted && c.Execution == id {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // insertEffect stores an effect. To run an action is claimed at once by this
 // node, so that carrying it out needs no second look at the table. To stop one

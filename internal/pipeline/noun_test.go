@@ -27,6 +27,17 @@ func TestDeriveID(t *testing.T) {
 			}
 		}
 	}
+	// Ids of one time stand together, and apart from what only looks like a UUID.
+	for entropy, want := range map[string]string{
+		"0190a1b2-c3d4-7e5f-8a6b-0123456789ab": `^0190a1b2-c3d4-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`,
+		"0190a1b2-c3d4-4e5f-8a6b-0123456789ab": `^........-....-4`,
+		"0190a1bx-c3d4-7e5f-8a6b-0123456789ab": `^........-....-4`,
+	} {
+		one, other := DeriveID([]byte(entropy), "one"), DeriveID([]byte(entropy), "other")
+		if !regexp.MustCompile(want).MatchString(one) || one == other {
+			t.Errorf("DeriveID(%s) = %s and %s, want two like %s", entropy, one, other, want)
+		}
+	}
 	// Stored ids were minted this way: a change here would mint others on replay.
 	if got, want := DeriveID([]byte("event"), "execution"), "7ef862b6-e2cf-49d0-993f-de24b4420dce"; got != want {
 		t.Errorf("DeriveID(event, execution) = %s, want %s for ever", got, want)
