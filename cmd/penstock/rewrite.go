@@ -240,7 +240,7 @@ func (r *rewritten) check(types pipeline.ActionTypes, region string) error {
 	if len(errs) > 0 {
 		return refuse("%s: %w", r.file, errors.Join(errs...))
 	}
-	return checkDeclaration(declarationFile{path: r.file, decl: r.decl}, types, region)
+	return checkDeclaration(declarationFile{path: r.file, decl: r.decl}, types, region, false)
 }
 
 // bucketsOf lists the buckets that a pipeline names.

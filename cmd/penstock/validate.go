@@ -12,12 +12,12 @@ import (
 )
 
 func validateCommand() *cobra.Command {
-	var region, output string
+	var region, config, output string
 	cmd := &cobra.Command{
 		Use:   "validate FILE_OR_DIR",
 		Short: "Check a pipeline against the rules of CodePipeline and of this server",
 		Long: `The rules of CodePipeline come first, then what this version of Penstock does not
-carry out. Nothing is run and nothing is stored.
+carry out, as --config has it. Nothing is run and nothing is stored.
 
 Exit status: 0 the pipeline can be created; 2 it is refused.`,
 		Example: `  penstock validate pipeline.json
@@ -25,7 +25,11 @@ Exit status: 0 the pipeline can be created; 2 it is refused.`,
   penstock validate pipeline.yaml --output json`,
 		Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := validate(args[0], cmd.InOrStdin(), region)
+			cfg, err := readConfig(config)
+			if err != nil {
+				return err
+			}
+			f, err := validate(args[0], cmd.InOrStdin(), region, cfg.InertTriggers)
 			if output == "json" {
 				return answerJSON(cmd.OutOrStdout(), f, err)
 			}
@@ -34,17 +38,30 @@ Exit status: 0 the pipeline can be created; 2 it is refused.`,
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: pipeline %s is valid: %s, %s.\n",
 				f.path, f.decl.Name, count(len(f.decl.Stages), "stage"), count(countActions(f.decl), "action"))
+			for _, note := range notes(f.decl) {
+				_, failed := fmt.Fprintf(cmd.OutOrStdout(), "%s: note: %s\n", f.path, note)
+				err = errors.Join(err, failed)
+			}
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&region, "region", server.DefaultRegion, "the region to check the pipeline for")
+	cmd.Flags().StringVar(&config, "config", "", "YAML `FILE` with the inertTriggers of penstock serve")
 	outputFlag(cmd, &output, "text, or json: one object")
 	return cmd
 }
 
+// notes are what the author of a valid pipeline should know.
+func notes(d pipeline.Declaration) []string {
+	if len(d.Triggers) > 0 {
+		return []string{pipeline.TriggersNotWatched}
+	}
+	return nil
+}
+
 // validate reads and checks a pipeline; the file is what is known of it also
 // when there is an error.
-func validate(path string, stdin io.Reader, region string) (declarationFile, error) {
+func validate(path string, stdin io.Reader, region string, inertTriggers bool) (declarationFile, error) {
 	f, err := readDeclaration(path, stdin)
 	if err != nil {
 		return f, err
@@ -53,7 +70,7 @@ func validate(path string, stdin io.Reader, region string) (declarationFile, err
 	if err != nil {
 		return f, err
 	}
-	return f, checkDeclaration(f, types, region)
+	return f, checkDeclaration(f, types, region, inertTriggers)
 }
 
 // validateAnswer is what validate prints with --output json.
@@ -64,6 +81,7 @@ type validateAnswer struct {
 	Stages   int      `json:"stages,omitempty"`
 	Actions  int      `json:"actions,omitempty"`
 	Problems []string `json:"problems"`
+	Notes    []string `json:"notes,omitempty"`
 }
 
 func answerJSON(out io.Writer, f declarationFile, err error) error {
@@ -72,6 +90,9 @@ func answerJSON(out io.Writer, f declarationFile, err error) error {
 	}
 	a := validateAnswer{
 		Valid: err == nil, File: f.path, Pipeline: f.decl.Name, Stages: len(f.decl.Stages), Actions: countActions(f.decl), Problems: []string{},
+	}
+	if err == nil {
+		a.Notes = notes(f.decl)
 	}
 	if err != nil {
 		a.Problems = append(a.Problems, err.Error())
@@ -82,7 +103,7 @@ func answerJSON(out io.Writer, f declarationFile, err error) error {
 
 // checkDeclaration checks a pipeline against CodePipeline's rules first, which
 // name one thing, then lists all that is not carried out here.
-func checkDeclaration(f declarationFile, types pipeline.ActionTypes, region string) error {
+func checkDeclaration(f declarationFile, types pipeline.ActionTypes, region string, inertTriggers bool) error {
 	_, err := pipeline.Compile(f.decl, pipeline.Environment{Types: anyType{types}, Region: region, Account: server.DefaultAccount})
 	if err != nil {
 		return refuse("%s: %w", f.path, err)
@@ -91,7 +112,7 @@ func checkDeclaration(f declarationFile, types pipeline.ActionTypes, region stri
 	for _, u := range pipeline.Unavailable(f.decl, types) {
 		errs = append(errs, fmt.Errorf("%s/%s: Penstock does not carry out action type %s yet", u.Stage, u.Action, u.Type))
 	}
-	for _, missing := range pipeline.Unsupported(f.decl) {
+	for _, missing := range pipeline.Unsupported(f.decl, inertTriggers) {
 		errs = append(errs, fmt.Errorf("not carried out by Penstock yet: %s", missing))
 	}
 	if len(errs) > 0 {

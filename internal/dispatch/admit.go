@@ -51,7 +51,7 @@ func (d *Dispatcher) admit(ctx context.Context, key Key, sent, stored pipeline.D
 	if lost != nil {
 		return nil, lost
 	}
-	if missing := pipeline.Unsupported(kept); len(missing) > 0 {
+	if missing := pipeline.Unsupported(kept, d.InertTriggers); len(missing) > 0 {
 		return nil, &pipeline.Violation{
 			Rule: "unsupported", Exception: "InvalidStructureException",
 			Message: "Penstock does not carry out yet: " + strings.Join(missing, "; "),

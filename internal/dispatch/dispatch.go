@@ -40,6 +40,9 @@ type Config struct {
 	// JobWorkers says that job workers can poll this server for the actions of
 	// custom action types. Without it these types are known but unavailable.
 	JobWorkers bool
+	// InertTriggers permits triggers in declarations, which start nothing.
+	// Without it a declaration with any is refused.
+	InertTriggers bool
 	// Sealer encrypts secret configuration values; without one a declaration that
 	// holds any is refused. Optional.
 	Sealer Sealer

@@ -110,6 +110,7 @@ func (v *view) plan() Plan {
 		Stages:    make([]StagePlan, len(d.Stages)),
 		Variables: slices.Clone(d.Variables),
 		Stores:    v.stores(),
+		Triggers:  len(d.Triggers),
 	}
 	for i := range d.Stages {
 		p.Stages[i] = StagePlan{Name: d.Stages[i].Name, Actions: make([]ActionPlan, 0, len(d.Stages[i].Actions))}

@@ -52,7 +52,7 @@ func FuzzCompile(f *testing.F) {
 		if stored := CompileStored(d, testEnvironment()); len(stored.Stages) != len(d.Stages) {
 			t.Fatalf("%d stages are stored as %d", len(d.Stages), len(stored.Stages))
 		}
-		Unsupported(d)
+		Unsupported(d, false)
 		Unavailable(d, types)
 		if shown := Normalise(d, types); len(shown.Stages) != len(d.Stages) {
 			t.Fatalf("%d stages are shown as %d", len(d.Stages), len(shown.Stages))

@@ -16,6 +16,8 @@ type Plan struct {
 	Stages    []StagePlan
 	Variables []VariableDeclaration // in declared order
 	Stores    []RegionStore         // sorted by region; the pipeline's own region has Region ""
+	// Triggers is how many triggers are declared.
+	Triggers int
 }
 
 // RegionStore is the artifact store of one region.

@@ -176,7 +176,7 @@ func TestNormalise(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	t.Parallel()
-	if got := Unsupported(validDeclaration()); len(got) != 0 {
+	if got := Unsupported(validDeclaration(), false); len(got) != 0 {
 		t.Errorf("a plain pipeline asks for %q", got)
 	}
 	tests := []struct {
@@ -193,13 +193,21 @@ func TestUnsupported(t *testing.T) {
 	all := validDeclaration()
 	for _, test := range tests {
 		test.change(&all)
-		got := Unsupported(with(test.change))
+		got := Unsupported(with(test.change), false)
 		if len(got) != 1 || !strings.Contains(got[0], test.want) {
 			t.Errorf("%q, want one feature with %q", got, test.want)
 		}
 	}
-	if got := Unsupported(all); len(got) != len(tests)-1 {
+	if got := Unsupported(all, false); len(got) != len(tests)-1 {
 		t.Errorf("%q, want every feature but one of the two modes", got)
+	}
+	for _, feature := range Unsupported(all, true) {
+		if strings.Contains(feature, "trigger") {
+			t.Errorf("%q although triggers may be inert", feature)
+		}
+	}
+	if got := Unsupported(all, true); len(got) != len(tests)-2 {
+		t.Errorf("%q, want every feature but triggers and one of the two modes", got)
 	}
 }
 

@@ -2,16 +2,24 @@ package pipeline
 
 import "fmt"
 
+// TriggersNotWatched is what is said of a declaration with triggers where
+// configuration allows them (see Unsupported): they start nothing.
+const TriggersNotWatched = "Triggers are not watched: this version of Penstock starts no execution because of them."
+
 // Unsupported names what a declaration asks for that Penstock does not carry
 // out yet, in words for its author; empty if there is nothing. Such a pipeline
-// is refused when it is created, so that no execution ever pretends.
-func Unsupported(d Declaration) []string {
+// is refused when it is created, so that no execution ever pretends. Triggers
+// are allowed if they may be inert: they are kept and shown, and start nothing.
+func Unsupported(d Declaration, inertTriggers bool) []string {
 	var features []string
 	if mode := EffectiveMode(d); mode != ModeSuperseded {
 		features = append(features, fmt.Sprintf("the execution mode %s (only SUPERSEDED is carried out)", mode))
 	}
 	for _, t := range d.Triggers {
-		features = append(features, fmt.Sprintf("the trigger on source action '%s'", t.GitConfiguration.SourceActionName))
+		if !inertTriggers {
+			features = append(features, fmt.Sprintf("the trigger on source action '%s' (the setting inertTriggers permits triggers that start nothing)",
+				t.GitConfiguration.SourceActionName))
+		}
 	}
 	for i := range d.Stages {
 		s := &d.Stages[i]

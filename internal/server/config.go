@@ -58,6 +58,10 @@ type Config struct {
 	// HistoryDays is how long executions, their actions and logs are kept after
 	// they started; 0 is 365 days.
 	HistoryDays int `yaml:"historyDays"`
+	// InertTriggers permits triggers in declarations: they are kept and shown, and
+	// start nothing, which every execution's log says. Without it a declaration
+	// with triggers is refused.
+	InertTriggers bool `yaml:"inertTriggers"`
 	// Quotas bound what an account may have in a region.
 	Quotas Quotas `yaml:"quotas"`
 	// LogLevel is debug, info, warn or error; info by default.

@@ -1,11 +1,15 @@
 package server_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
+	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-cd/penstock/internal/api/penstock"
 	"github.com/penstock-cd/penstock/internal/provider"
@@ -108,4 +112,63 @@ func TestExecutionLog(t *testing.T) {
 	if got := <-follow; got != want {
 		t.Errorf("followed\n%swant\n%s", got, want)
 	}
+}
+
+// TestInertTriggers refuses triggers, unless they may be inert: then they are
+// kept as they were sent, and the log of every execution tells it.
+func TestInertTriggers(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	declared := declare("web", sourceConnection(), reviewStage(nil))
+	declared.Triggers = []types.PipelineTriggerDeclaration{{
+		ProviderType: types.PipelineTriggerProviderTypeCodeStarSourceConnection,
+		GitConfiguration: &types.GitConfiguration{
+			SourceActionName: aws.String("Clone"),
+			Push:             []types.GitPushFilter{{Branches: &types.GitBranchFilterCriteria{Includes: []string{"main"}}}},
+		},
+	}}
+	_, err := b.cp.CreatePipeline(t.Context(), &cp.CreatePipelineInput{Pipeline: declared})
+	if e, ok := errors.AsType[*types.InvalidStructureException](err); !ok || !strings.Contains(e.ErrorMessage(), "the trigger on source action 'Clone' (the setting inertTriggers permits") {
+		t.Fatalf("created: %v", err)
+	}
+	b.cfg.InertTriggers = true
+	b.restart()
+	id := b.create(declared)
+	got, err := b.cp.GetPipeline(t.Context(), &cp.GetPipelineInput{Name: aws.String("web")})
+	b.must(err)
+	if diff := cmp.Diff(declared.Triggers, got.Pipeline.Triggers, sameWire); diff != "" {
+		t.Errorf("triggers (-sent +got):\n%s", diff)
+	}
+	b.await("web", id, types.PipelineExecutionStatusFailed)
+	read := func(id string, next int64) string {
+		out := b.log(penstock.GetActionLogInput{PipelineName: new("web"), PipelineExecutionId: &id, NextLine: &next, MaxLines: new(int32(2))})
+		return lines(out)
+	}
+	const note = "1 Triggers are not watched: this version of Penstock starts no execution because of them.|"
+	if got, want := read(id, 0), "0 Execution started.|"+note+" next 2, complete false"; got != want {
+		t.Errorf("log %s, want %s", got, want)
+	}
+	if got, want := read(id, 1), note+"2 Stage Source entered.| next 3, complete false"; got != want {
+		t.Errorf("log %s, want %s", got, want)
+	}
+	// A version without triggers has nothing to tell; the execution of the other
+	// one still has.
+	declared.Triggers = nil
+	_, err = b.cp.UpdatePipeline(t.Context(), &cp.UpdatePipelineInput{Pipeline: declared})
+	b.must(err)
+	second := b.run(&cp.StartPipelineExecutionInput{Name: aws.String("web")})
+	if got, want := read(second, 0), "0 Execution started.|1 Stage Source entered.| next 2, complete false"; got != want {
+		t.Errorf("log %s, want %s", got, want)
+	}
+	if got, want := read(id, 1), note+"2 Stage Source entered.| next 3, complete false"; got != want {
+		t.Errorf("log %s, want %s", got, want)
+	}
+}
+
+// sourceConnection is a source stage that no connection leads anywhere.
+func sourceConnection() types.StageDeclaration {
+	return stage("Source", outputs(action("Clone", "Source", "AWS", "CodeStarSourceConnection", map[string]string{
+		"ConnectionArn":    "arn:aws:codeconnections:" + region + ":" + account + ":connection/" + sampleID,
+		"FullRepositoryId": "octo/site", "BranchName": "main",
+	}), "App"))
 }

@@ -40,6 +40,7 @@ func Scalars() []Scalar {
 		scalar("s3.accessKeyId", "access key for the S3 elsewhere", func(c *Config) any { return &c.S3.AccessKeyID }),
 		secret("s3.secretAccessKey", "secret of the access key for the S3 elsewhere", func(c *Config) any { return &c.S3.SecretAccessKey }),
 		scalar("historyDays", "days that executions and their logs are kept (default 365)", func(c *Config) any { return &c.HistoryDays }),
+		scalar("inertTriggers", "permit pipelines with triggers, which are not watched", func(c *Config) any { return &c.InertTriggers }),
 		scalar("quotas.pipelines", "pipelines that an account may have in a region (default 1000)", func(c *Config) any { return &c.Quotas.Pipelines }),
 		scalar("quotas.customActionTypes", "custom action types that an account may have in a region (default 50)", func(c *Config) any { return &c.Quotas.CustomActionTypes }),
 		scalar("quotas.configurationValue", "characters that a configuration value of an action may have (default 1000)", func(c *Config) any { return &c.Quotas.ConfigurationValue }),

@@ -151,7 +151,7 @@ func (s *Service) waitForLine(ctx context.Context, id string, q query, closed bo
 
 // executionLog renders the history of an execution.
 func (s *Service) executionLog(ctx context.Context, p dispatch.Pipeline, id string, q query) (*wire.GetActionLogOutput, error) {
-	var history []engine.Change
+	var history []logs.Line
 	for read := int64(-1); ; {
 		x, err := s.dispatch.Execution(ctx, p, id)
 		if errors.Is(err, dispatch.ErrExecutionNotFound) {
@@ -163,15 +163,15 @@ func (s *Service) executionLog(ctx context.Context, p dispatch.Pipeline, id stri
 			return nil, err
 		}
 		if read != x.LastChange {
-			if history, err = s.dispatch.History(ctx, x); err != nil {
+			if history, err = s.history(ctx, p, x); err != nil {
 				return nil, err
 			}
 			read = x.LastChange
 		}
 		var lines []logs.Line
-		for i, c := range history {
-			if int64(i) >= q.from && len(lines) < q.limit {
-				lines = append(lines, logs.Line{Number: int64(i), At: c.At, Text: sentence(c)})
+		for _, l := range history {
+			if l.Number >= q.from && len(lines) < q.limit {
+				lines = append(lines, l)
 			}
 		}
 		next := q.from + int64(len(lines))
@@ -187,6 +187,31 @@ func (s *Service) executionLog(ctx context.Context, p dispatch.Pipeline, id stri
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// history is the log of an execution so far. What is to be known of its
+// definition follows the first change, which every later look finds in the same
+// place.
+func (s *Service) history(ctx context.Context, p dispatch.Pipeline, x dispatch.Execution) ([]logs.Line, error) {
+	changes, err := s.dispatch.History(ctx, x)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := s.dispatch.Plan(p, x.Version)
+	if err != nil {
+		return nil, err
+	}
+	var lines []logs.Line
+	add := func(at int64, text string) {
+		lines = append(lines, logs.Line{Number: int64(len(lines)), At: at, Text: text})
+	}
+	for i, c := range changes {
+		add(c.At, sentence(c))
+		if i == 0 && plan.Triggers > 0 {
+			add(c.At, pipeline.TriggersNotWatched)
+		}
+	}
+	return lines, nil
 }
 
 func logPage(lines []logs.Line, next int64, complete bool) *wire.GetActionLogOutput {
