@@ -54,7 +54,8 @@ func New(d *dispatch.Dispatcher, types pipeline.ActionTypes, auth Authorizer, t 
 // Describe offers the service to the dispatcher of requests. Two exceptions are
 // answered although the model does not declare them for the operation:
 // PipelineNotFoundException of UpdatePipeline (execution.md 10.1), and
-// ActionTypeAlreadyExistsException, which the model declares for none.
+// ActionTypeAlreadyExistsException, which the model declares for none. A conflict
+// that outlasts the retries is an exception too (see settle).
 func Describe(s *Service) api.Service {
 	service := wire.Describe(s)
 	for operation, exception := range map[string]string{
@@ -64,6 +65,9 @@ func Describe(s *Service) api.Service {
 		op := service.Operations[operation]
 		op.Exceptions = append(slices.Clone(op.Exceptions), exception)
 		service.Operations[operation] = op
+	}
+	for name, op := range service.Operations { //floors:ordered each operation is changed by itself
+		service.Operations[name] = settle(op)
 	}
 	return service
 }
