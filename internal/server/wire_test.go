@@ -19,6 +19,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/server"
 	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
@@ -39,6 +40,7 @@ import (
 //	put BUCKET KEY                an object; a body "zip" is an archive of index.html
 //	get BUCKET KEY                shows an object
 //	restart                       ends the server and starts it again
+//	set OPTION                    the same with another value of an option
 func TestWire(t *testing.T) {
 	t.Parallel()
 	datadriven.Walk(t, "testdata/wire", func(t *testing.T, path string) {
@@ -104,10 +106,24 @@ func (w *wire) run(d *datadriven.TestData) string {
 		return string(text)
 	case "restart":
 		w.restart()
+	case "set":
+		w.set(d.CmdArgs[0].Key, input)
 	default:
 		w.t.Fatalf("%s: unknown command %s", d.Pos, d.Cmd)
 	}
 	return ""
+}
+
+// set gives an option of the server another value.
+func (w *wire) set(name, value string) {
+	for _, s := range server.Scalars() {
+		if s.Name == name {
+			w.must(s.Set(&w.cfg, value))
+			w.restart()
+			return
+		}
+	}
+	w.t.Fatalf("there is no option %s", name)
 }
 
 // awaitAction waits until the state shows an action with a status, and the
