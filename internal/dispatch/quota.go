@@ -37,10 +37,8 @@ func (d *Dispatcher) checkPipelines(tx *db.Tx, key Key) error {
 		return fmt.Errorf("counting pipelines: %w", err)
 	}
 	if quota := d.Quotas.Pipelines; n > quota {
-		return &pipeline.Violation{Rule: "S47", Exception: limitExceeded, Message: fmt.Sprintf(
-			"The account with id '%s' already has the maximum number of pipelines (%d) in region '%s'", key.Account, quota, key.Region)}
+		return pipeline.Breach("S47", fmt.Sprintf(
+			"The account with id '%s' already has the maximum number of pipelines (%d) in region '%s'", key.Account, quota, key.Region))
 	}
 	return nil
 }
-
-const limitExceeded = "LimitExceededException"

@@ -1,11 +1,10 @@
 package pipeline
 
-// rule is one structural rule (reference: execution.md 1.3, corrected by
-// observed.md 0 and 3). Its check returns the text of the exception, or "" when
-// the rule is kept. Exactly one of whole and each is set.
+// rule is a check of a structural rule of the table (see Rules). It returns the
+// text of the exception, or "" when the rule is kept. Exactly one of whole and
+// each is set.
 type rule struct {
-	id        string
-	exception string
+	id string
 	// whole judges the declaration.
 	whole func(*view) string
 	// each judges one action.
@@ -36,7 +35,7 @@ func (v *view) check() *Violation {
 	}
 	// Whether a known action can really be run here is the last question, so
 	// that everything wrong with a declaration is told before.
-	return v.first([]rule{{id: "S27", exception: invalidAction, each: typeAvailable}})
+	return v.first([]rule{{id: "S27", each: typeAvailable}})
 }
 
 // structureRules judge stages and modes.
@@ -46,43 +45,43 @@ func (v *view) check() *Violation {
 // of sources only has a source in its second stage).
 func structureRules() []rule {
 	return []rule{
-		{id: "S12", exception: invalidStructure, whole: modeNeedsV2},
-		{id: "S13", exception: invalidStructure, whole: variablesNeedV2},
-		{id: "S14", exception: invalidStructure, whole: triggersNeedV2},
-		{id: "S15", exception: invalidStage, whole: conditionsNeedV2},
-		{id: "S1", exception: invalidStructure, whole: enoughStages},
-		{id: "S2", exception: invalidStructure, whole: fewStages},
-		{id: "S3", exception: invalidStructure, whole: firstStageSources},
-		{id: "S5", exception: invalidStructure, whole: notOnlySources},
-		{id: "S4", exception: invalidStructure, whole: sourcesFirst},
-		{id: "S6", exception: invalidStage, whole: stageNamesUnique},
-		{id: "S8", exception: invalidStage, whole: stageActionCount},
-		{id: "S9", exception: invalidStructure, whole: pipelineActionCount},
-		{id: "S7", exception: invalidAction, whole: actionNamesUnique},
-		{id: "S11", exception: invalidBlocker, whole: noBlockers},
-		{id: "S18", exception: invalidStage, whole: parallelNoRollback},
-		{id: "S19", exception: invalidStage, whole: failureResultOrConditions},
-		{id: "S45", exception: invalidStage, whole: gateResults},
-		{id: "S46", exception: invalidStage, whole: firstStageNoRollback},
-		{id: "S44", exception: invalidStage, whole: skipRules},
+		{id: "S12", whole: modeNeedsV2},
+		{id: "S13", whole: variablesNeedV2},
+		{id: "S14", whole: triggersNeedV2},
+		{id: "S15", whole: conditionsNeedV2},
+		{id: "S1", whole: enoughStages},
+		{id: "S2", whole: fewStages},
+		{id: "S3", whole: firstStageSources},
+		{id: "S5", whole: notOnlySources},
+		{id: "S4", whole: sourcesFirst},
+		{id: "S6", whole: stageNamesUnique},
+		{id: "S8", whole: stageActionCount},
+		{id: "S9", whole: pipelineActionCount},
+		{id: "S7", whole: actionNamesUnique},
+		{id: "S11", whole: noBlockers},
+		{id: "S18", whole: parallelNoRollback},
+		{id: "S19", whole: failureResultOrConditions},
+		{id: "S45", whole: gateResults},
+		{id: "S46", whole: firstStageNoRollback},
+		{id: "S44", whole: skipRules},
 	}
 }
 
 // actionRules judge each action by itself, against its type.
 func actionRules() []rule {
 	return []rule{
-		{id: "S27", exception: invalidAction, each: typeKnown},
-		{id: "S16", exception: invalidAction, each: typeNeedsV2},
-		{id: "S28", exception: invalidAction, each: artifactCounts},
-		{id: "S29", exception: invalidAction, each: requiredConfiguration},
-		{id: "S30", exception: invalidAction, each: unknownConfiguration},
-		{id: "S31", exception: invalidAction, each: commandsPresent},
-		{id: "S51", exception: invalidAction, each: queryableValue},
-		{id: "S53", exception: invalidAction, each: primarySource},
-		{id: "S40", exception: invalidAction, each: notificationFormat},
-		{id: "S41", exception: invalidAction, each: notificationService},
-		{id: "S42", exception: invalidAction, each: notificationRegion},
-		{id: "S49", exception: invalidAction, each: crossRegionOwner},
+		{id: "S27", each: typeKnown},
+		{id: "S16", each: typeNeedsV2},
+		{id: "S28", each: artifactCounts},
+		{id: "S29", each: requiredConfiguration},
+		{id: "S30", each: unknownConfiguration},
+		{id: "S31", each: commandsPresent},
+		{id: "S51", each: queryableValue},
+		{id: "S53", each: primarySource},
+		{id: "S40", each: notificationFormat},
+		{id: "S41", each: notificationService},
+		{id: "S42", each: notificationRegion},
+		{id: "S49", each: crossRegionOwner},
 	}
 }
 
@@ -90,22 +89,22 @@ func actionRules() []rule {
 // each other.
 func relationRules() []rule {
 	return []rule{
-		{id: "S32", exception: invalidAction, whole: namespacesUnique},
-		{id: "S33", exception: invalidAction, whole: namespaceNotArtifact},
-		{id: "S34", exception: invalidAction, whole: namespaceReserved},
-		{id: "S35", exception: invalidAction, whole: referencesFormed},
-		{id: "S35", exception: invalidAction, whole: referencesKnown},
-		{id: "S35", exception: invalidAction, whole: referencesEarlier},
-		{id: "S36", exception: invalidStructure, whole: noVariablesInSources},
-		{id: "S37", exception: invalidStructure, whole: variablesDeclared},
-		{id: "S38", exception: invalidAction, whole: inputsProduced},
-		{id: "S39", exception: invalidAction, whole: outputsUnique},
-		{id: "S17", exception: invalidStructure, whole: variableNamesUnique},
-		{id: "S20", exception: invalidStructure, whole: triggerSources},
-		{id: "S21", exception: invalidStructure, whole: triggersUnique},
-		{id: "S22", exception: invalidStructure, whole: oneKindOfStore},
-		{id: "S23", exception: invalidStructure, whole: oneStoreOneRegion},
-		{id: "S24", exception: invalidStructure, whole: storesCoverRegions},
+		{id: "S32", whole: namespacesUnique},
+		{id: "S33", whole: namespaceNotArtifact},
+		{id: "S34", whole: namespaceReserved},
+		{id: "S35", whole: referencesFormed},
+		{id: "S35", whole: referencesKnown},
+		{id: "S35", whole: referencesEarlier},
+		{id: "S36", whole: noVariablesInSources},
+		{id: "S37", whole: variablesDeclared},
+		{id: "S38", whole: inputsProduced},
+		{id: "S39", whole: outputsUnique},
+		{id: "S17", whole: variableNamesUnique},
+		{id: "S20", whole: triggerSources},
+		{id: "S21", whole: triggersUnique},
+		{id: "S22", whole: oneKindOfStore},
+		{id: "S23", whole: oneStoreOneRegion},
+		{id: "S24", whole: storesCoverRegions},
 	}
 }
 
@@ -144,5 +143,5 @@ func (v *view) firstOfEach(rules []rule) *Violation {
 }
 
 func (r rule) violation(text string) *Violation {
-	return &Violation{Rule: r.id, Exception: r.exception, Message: text}
+	return Breach(r.id, text)
 }
