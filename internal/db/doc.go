@@ -25,9 +25,12 @@
 // # SQLite
 //
 // One goroutine owns the only writing connection and commits in groups: it
-// takes every unit that waits, runs them one after the other, each in its own
-// savepoint, and pays one fsync for all. A unit that fails or panics is rolled
-// back alone. A lone unit waits for nobody. If COMMIT itself fails, every unit
+// takes every unit that waits, runs them one after the other and pays one fsync
+// for all. A unit that fails or panics is rolled back alone: the statements of the
+// units before it are run again, their functions are not, and the units after it
+// have savepoints. So the effect of a statement must follow from the database and
+// its arguments; random() and the clock have no place in it. A lone unit waits for
+// nobody. If COMMIT itself fails, every unit
 // of the group gets ErrUnknownOutcome. The data directory is locked, so that
 // two servers cannot share it.
 //

@@ -168,7 +168,7 @@ func (w *writer) runTransaction(group []*unit) (left []*unit) {
 		}
 		return nil
 	}
-	g := &groupRun{writer: w, savepoints: len(group) > 1}
+	g := &groupRun{writer: w, alone: len(group) == 1}
 	defer func() { g.abandon(left) }()
 	for i, u := range group {
 		left = group[i+1:]
@@ -215,11 +215,13 @@ func (w *writer) drop() {
 
 // groupRun is one transaction of the writer.
 type groupRun struct {
-	writer     *writer
-	savepoints bool    // off for a lone unit: the transaction is its savepoint
-	written    []*unit // succeeded so far, to be committed
-	refused    []refusal
-	running    *unit
+	writer  *writer
+	alone   bool    // one unit: the transaction is its savepoint
+	redo    redo    // what the others wrote, should one fail
+	careful bool    // one failed: those after it have savepoints
+	written []*unit // succeeded so far, to be committed
+	refused []refusal
+	running *unit
 }
 
 // refusal is a unit that failed alone. It may rest on what the units before it
@@ -232,8 +234,8 @@ type refusal struct {
 // run runs one unit. It returns an error if the whole transaction is lost, which
 // the unit has been told already.
 func (g *groupRun) run(u *unit) error {
-	conn := g.writer.conn
-	if g.savepoints {
+	conn, savepoint := g.writer.conn, g.careful
+	if savepoint {
 		if err := conn.run("savepoint unit"); err != nil {
 			u.finish(err)
 			return err
@@ -241,22 +243,22 @@ func (g *groupRun) run(u *unit) error {
 	}
 	g.running = u
 	finished := false
-	tx := &Tx{session: sqliteSession{ctx: context.Background(), conn: conn}}
+	before := g.redo.begin()
+	tx := &Tx{session: g.session()}
 	err := runUnit(tx, u.fn, &finished)
 	g.running = nil
 	if err == nil {
 		err, u.after = g.writer.faults.next().split()
 	}
 	if err != nil {
-		lost := g.undo()
-		if lost != nil {
+		if lost := g.undo(savepoint, before); lost != nil {
 			u.finish(err)
 			return cmp.Or(tx.failed, lost) // the failed statement says why
 		}
 		g.refused = append(g.refused, refusal{u, err})
 		return nil
 	}
-	if g.savepoints {
+	if savepoint {
 		if err := conn.run("release unit"); err != nil {
 			u.finish(err)
 			return err
@@ -267,18 +269,41 @@ func (g *groupRun) run(u *unit) error {
 	return nil
 }
 
-// undo takes back what the running unit wrote. It fails when SQLite has rolled
-// back everything by itself, as it does when the disk is full.
-func (g *groupRun) undo() error {
-	conn := g.writer.conn
-	if !g.savepoints {
-		g.writer.rollback()
+// session is what a unit of the group writes with.
+func (g *groupRun) session() session {
+	plain := sqliteSession{ctx: context.Background(), conn: g.writer.conn}
+	if g.alone || g.careful {
+		return plain
+	}
+	return redoSession{plain, &g.redo}
+}
+
+// undo takes back what the running unit wrote. It fails when the transaction is
+// lost, as it is when SQLite has rolled back everything by itself because the
+// disk is full.
+func (g *groupRun) undo(savepoint bool, before redoMark) error {
+	g.redo.forget(before)
+	w := g.writer
+	switch {
+	case g.alone:
+		w.rollback()
+		return nil
+	case savepoint:
+		if err := w.conn.run("rollback to unit"); err != nil {
+			return err
+		}
+		return w.conn.run("release unit")
+	}
+	// One that fails may be one of many: the next have savepoints.
+	g.careful = true
+	if !g.redo.touched {
 		return nil
 	}
-	if err := conn.run("rollback to unit"); err != nil {
+	w.rollback()
+	if err := w.begin(); err != nil {
 		return err
 	}
-	return conn.run("release unit")
+	return g.redo.run(w.conn)
 }
 
 // commit makes the units durable and answers them.
@@ -287,7 +312,7 @@ func (g *groupRun) commit() {
 	if len(g.written) == 0 {
 		// A lone unit that failed has rolled back already; one whose caller gave up
 		// was never run.
-		if g.savepoints || len(g.refused) == 0 {
+		if !g.alone || len(g.refused) == 0 {
 			w.rollback()
 		}
 		g.refuse()
