@@ -12,6 +12,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/blob"
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/s3"
+	"github.com/penstock-cd/penstock/internal/service/sts"
 	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
@@ -22,12 +23,15 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 	objects := s3.NewHandler(s.buckets, s3.AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) {
 		return s.iam.AuthenticateStream(r, "s3")
 	}), s.iam.AuthorizeObject, s.log)
+	identities := sts.NewHandler(s.iam, s.log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Header.Get("X-Amz-Target") != "":
 			operations.ServeHTTP(w, r)
-		case isS3(r):
+		case signedFor(r, "s3"):
 			objects.ServeHTTP(w, r)
+		case signedFor(r, sts.SigningName):
+			identities.ServeHTTP(w, r)
 		case r.URL.Path == "/trigger":
 			// Webhooks have URLs already; what arrives there is not handled yet.
 			http.Error(w, "This version of Penstock does not take webhook requests.", http.StatusNotFound)
@@ -41,11 +45,12 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 	})
 }
 
-// isS3 reports whether a request is signed for S3, in its header or its query.
-func isS3(r *http.Request) bool {
+// signedFor reports whether a request is signed for a service, in its header or
+// its query.
+func signedFor(r *http.Request, service string) bool {
 	if strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") || r.URL.Query().Has("X-Amz-Signature") {
 		signature, err := sigv4.Parse(r)
-		return err == nil && signature.Service == "s3"
+		return err == nil && signature.Service == service
 	}
 	return false
 }
