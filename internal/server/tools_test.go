@@ -17,6 +17,12 @@ import (
 // tool runs a program of others against the server, as "penstock env" sets it up
 // and without anything else of AWS in its environment.
 func (b *bed) tool(dir, program string, args ...string) (string, error) {
+	out, err := b.toolCommand(dir, nil, program, args...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// toolCommand is a program as tool runs it, with more in its environment.
+func (b *bed) toolCommand(dir string, env []string, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(b.t.Context(), program, args...)
 	cmd.Dir = dir
 	for _, entry := range os.Environ() {
@@ -28,8 +34,8 @@ func (b *bed) tool(dir, program string, args ...string) (string, error) {
 	cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID="+root.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+root.SecretAccessKey,
 		"AWS_DEFAULT_REGION="+region, "AWS_ENDPOINT_URL="+b.Endpoint(), "AWS_MAX_ATTEMPTS=1", "AWS_PAGER=",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE="+filepath.Join(dir, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(dir, "none"))
-	out, err := cmd.CombinedOutput()
-	return strings.TrimSpace(string(out)), err
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
 }
 
 // cli is the AWS CLI in a folder of its own.

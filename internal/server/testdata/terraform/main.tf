@@ -1,0 +1,211 @@
+# What TestTerraform applies: a pipeline of each type, a custom action type and a
+# webhook. The variables change in the second round.
+
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+variable "endpoint" { type = string }
+variable "team" { type = string }
+variable "branch" { type = string }
+variable "release" { type = string }
+
+provider "aws" {
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+
+  endpoints {
+    codepipeline = var.endpoint
+    iam          = var.endpoint
+    s3           = var.endpoint
+    sts          = var.endpoint
+  }
+}
+
+locals {
+  role = "arn:aws:iam::111122223333:role/pipeline"
+}
+
+resource "aws_codepipeline" "v1" {
+  name     = "one"
+  role_arn = local.role
+  tags     = { team = var.team }
+
+  artifact_store {
+    type     = "S3"
+    location = "artifacts"
+  }
+
+  stage {
+    name = "Source"
+    action {
+      name             = "Pull"
+      category         = "Source"
+      owner            = "ThirdParty"
+      provider         = "GitHub"
+      version          = "1"
+      output_artifacts = ["App"]
+      configuration = {
+        Owner                = "octo"
+        Repo                 = "site"
+        Branch               = var.branch
+        OAuthToken           = "ghp_s3cret"
+        PollForSourceChanges = "false"
+      }
+    }
+  }
+
+  stage {
+    name = "Gate"
+    action {
+      name     = "Review"
+      category = "Approval"
+      owner    = "AWS"
+      provider = "Manual"
+      version  = "1"
+    }
+  }
+}
+
+resource "aws_codepipeline" "v2" {
+  name           = "two"
+  role_arn       = local.role
+  pipeline_type  = "V2"
+  execution_mode = "SUPERSEDED"
+  tags           = { team = var.team, cost = "7" }
+
+  artifact_store {
+    type     = "S3"
+    location = "artifacts"
+    encryption_key {
+      id   = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+      type = "KMS"
+    }
+  }
+
+  variable {
+    name          = "Release"
+    default_value = var.release
+    description   = "What is shipped."
+  }
+
+  variable {
+    name = "Target"
+  }
+
+  stage {
+    name = "Source"
+    action {
+      name             = "Fetch"
+      category         = "Source"
+      owner            = "AWS"
+      provider         = "S3"
+      version          = "1"
+      namespace        = "Source"
+      output_artifacts = ["App"]
+      configuration = {
+        S3Bucket             = "upload"
+        S3ObjectKey          = "app.zip"
+        PollForSourceChanges = "false"
+      }
+    }
+  }
+
+  stage {
+    name = "Build"
+    action {
+      name             = "Compile"
+      category         = "Build"
+      owner            = "AWS"
+      provider         = "CodeBuild"
+      version          = "1"
+      run_order        = 1
+      input_artifacts  = ["App"]
+      output_artifacts = ["Site"]
+      configuration    = { ProjectName = "site" }
+    }
+    action {
+      name               = "Review"
+      category           = "Approval"
+      owner              = "AWS"
+      provider           = "Manual"
+      version            = "1"
+      run_order          = 2
+      timeout_in_minutes = 60
+      configuration      = { CustomData = "ship #{variables.Release} to #{variables.Target}" }
+    }
+  }
+
+  stage {
+    name = "Deploy"
+    action {
+      name            = "Publish"
+      category        = "Deploy"
+      owner           = "AWS"
+      provider        = "S3"
+      version         = "1"
+      region          = "eu-west-1"
+      role_arn        = local.role
+      input_artifacts = ["Site"]
+      configuration   = { BucketName = "site", Extract = "true" }
+    }
+  }
+}
+
+resource "aws_codepipeline_custom_action_type" "make" {
+  category      = "Build"
+  provider_name = "Make"
+  version       = "3"
+  tags          = { team = var.team }
+
+  input_artifact_details {
+    minimum_count = 0
+    maximum_count = 5
+  }
+
+  output_artifact_details {
+    minimum_count = 0
+    maximum_count = 1
+  }
+
+  settings {
+    entity_url_template    = "https://make.example.com/{Config:Project}"
+    execution_url_template = "https://make.example.com/{Config:Project}/{ExternalExecutionId}"
+  }
+
+  configuration_property {
+    name        = "Project"
+    description = "The project."
+    key         = true
+    queryable   = true
+    required    = true
+    secret      = false
+  }
+}
+
+resource "aws_codepipeline_webhook" "push" {
+  name            = "push"
+  authentication  = "GITHUB_HMAC"
+  target_action   = "Pull"
+  target_pipeline = aws_codepipeline.v1.name
+  tags            = { team = var.team }
+
+  authentication_configuration {
+    secret_token = "s3cret-t0ken"
+  }
+
+  filter {
+    json_path    = "$.ref"
+    match_equals = "refs/heads/${var.branch}"
+  }
+
+  # The answers mask it.
+  lifecycle {
+    ignore_changes = [authentication_configuration]
+  }
+}
+
+output "url" { value = aws_codepipeline_webhook.push.url }
