@@ -53,7 +53,7 @@ lint: ## gofmt, go vet, staticcheck
 	go tool staticcheck ./...
 
 .PHONY: generate
-generate: ## write the generated code again from model/
+generate: ## write the generated code and docs/coverage.md again
 	go generate ./...
 
 .PHONY: verify

@@ -1,0 +1,106 @@
+package server_test
+
+// What docs/coverage.md says that the source does not: see TestCoverage, which
+// fails when any of it is not needed any more, or names a test that is not there.
+
+// operationNotes say what an operation does and does not.
+func operationNotes() map[string]string {
+	return map[string]string{
+		"CreatePipeline":                   "structural rules; QUEUED and PARALLEL mode, stage conditions, unavailable providers and, unless `inertTriggers` is set, triggers are refused",
+		"UpdatePipeline":                   "as CreatePipeline",
+		"StartPipelineExecution":           "variables, client token, source revisions of all four types",
+		"StopPipelineExecution":            "wait and abandon",
+		"RetryStageExecution":              "not found, not the latest, not retryable; retries come with the whole engine",
+		"RollbackStage":                    "not found, not completed, outdated, in progress; rollbacks come with the whole engine",
+		"OverrideStageCondition":           "there are no conditions yet, so none can be overridden",
+		"ListRuleExecutions":               "empty: no rule runs yet",
+		"ListDeployActionExecutionTargets": "empty: no provider deploys to single targets",
+		"TagResource":                      "pipelines, custom action types, webhooks",
+		"ListActionTypes":                  "built-in types that this server can run, and every custom one",
+		"GetActionType":                    "types that UpdateActionType declared, with both executors",
+		"UpdateActionType":                 "creates types of owner ThirdParty too; nothing executes them yet",
+		"CreateCustomActionType":           "a pipeline that uses one is refused until job workers can poll",
+		"ListRuleTypes":                    "empty: no rule can be run yet",
+		"PutActionRevision":                "one execution a revision, however often it is pushed",
+		"PutWebhook":                       "records, URLs, sealed secrets; requests to the URLs are answered 404 so far",
+		"RegisterWebhookWithThirdParty":    "nothing is registered with GitHub",
+		"DeregisterWebhookWithThirdParty":  "as RegisterWebhookWithThirdParty",
+		"PollForJobs":                      "type, owner and query; there are no jobs yet, so the list is empty",
+		"PollForThirdPartyJobs":            "as PollForJobs",
+		"AcknowledgeJob":                   "every id is unknown, as there are no jobs yet",
+		"GetJobDetails":                    "as AcknowledgeJob",
+		"PutJobSuccessResult":              "as AcknowledgeJob; continuation with output variables, and too many of them, are told before",
+		"PutJobFailureResult":              "as AcknowledgeJob",
+		"AcknowledgeThirdPartyJob":         "as AcknowledgeJob",
+		"GetThirdPartyJobDetails":          "as AcknowledgeJob",
+		"PutThirdPartyJobSuccessResult":    "as AcknowledgeJob",
+		"PutThirdPartyJobFailureResult":    "as AcknowledgeJob",
+	}
+}
+
+// onlyChecked lists operations that succeed and yet do no work.
+func onlyChecked() []string { return []string{"PollForJobs", "PollForThirdPartyJobs"} }
+
+// evidence is what shows an exception that no wire conversation shows: a test,
+// or the reason why nothing can raise it.
+type evidence struct{ test, why string }
+
+// exceptionEvidence is keyed by operation and exception; * is any operation.
+func exceptionEvidence() map[string]evidence {
+	const noJobs = "there are no jobs yet"
+	conflicts := evidence{test: "TestConflictsThatOutlastRetries"}
+	later := evidence{why: "nothing is written yet: the operation comes with the whole engine; what a conflict becomes is shown by TestConflictsAreDeclared"}
+	return map[string]evidence{
+		"* ConcurrentModificationException":                        conflicts,
+		"StartPipelineExecution ConflictException":                 conflicts,
+		"StopPipelineExecution ConflictException":                  conflicts,
+		"RetryStageExecution ConflictException":                    later,
+		"RollbackStage ConflictException":                          later,
+		"OverrideStageCondition ConflictException":                 later,
+		"* ConcurrentPipelineExecutionsLimitExceededException":     {why: "only PARALLEL and QUEUED pipelines have that limit, and they are refused"},
+		"* InvalidNonceException":                                  {why: noJobs},
+		"* InvalidJobStateException":                               {why: noJobs},
+		"* InvalidJobException":                                    {why: noJobs},
+		"* InvalidClientTokenException":                            {why: noJobs},
+		"PutJobSuccessResult OutputVariablesSizeExceededException": {test: "TestOutputVariablesTooLarge"},
+		"ListRuleTypes InvalidNextTokenException":                  {why: "its request has no token"},
+		"UpdatePipeline LimitExceededException":                    {why: "an update adds nothing that a quota counts; too many stages or actions break S2, S8 and S9"},
+	}
+}
+
+// common is an exception of every operation, when it comes, and what shows it.
+type common struct {
+	exception, when string
+	evidence
+}
+
+// commonEvidence are the exceptions that the model does not declare, because any
+// request may meet them.
+func commonEvidence() []common {
+	return []common{
+		{"AccessDeniedException", "the principal's policies do not allow it", evidence{test: "TestOperationsAskForTheirAction"}},
+		{"IncompleteSignatureException", "a part of the signature is missing or malformed", evidence{test: "TestIntruders"}},
+		{"InternalFailure", "the server broke", evidence{test: "TestErrors"}},
+		{"InvalidSignatureException", "the signature does not fit the request, or is too old", evidence{test: "TestIntruders"}},
+		{"MissingAuthenticationTokenException", "there is no signature", evidence{test: "TestIntruders"}},
+		{"SerializationException", "the body is no JSON of the operation's shape", evidence{test: "TestMalformedBodies"}},
+		{"ServiceUnavailableException", "the database is read-only or full", evidence{test: "TestReadOnlyDisk"}},
+		{"UnknownOperationException", "the operation is not of this service, or not built", evidence{test: "TestRoutes"}},
+		{"UnrecognizedClientException", "the access key is not known", evidence{test: "TestIntruders"}},
+		{"ThrottlingException", "too many requests", evidence{why: "the server does not throttle"}},
+	}
+}
+
+// providerEvidence is what shows that the actions of an available type work.
+func providerEvidence() map[string]struct{ test, says string } {
+	return map[string]struct{ test, says string }{
+		"Source CodeStarSourceConnection": {"TestConnection", "git over https, ssh or a local folder; `CODE_ZIP` and `CODEBUILD_CLONE_REF`"},
+		"Source CodeCommit":               {"TestCodeCommit", "git over https, ssh or a local folder; `CODE_ZIP` and `CODEBUILD_CLONE_REF`"},
+		"Source S3":                       {"TestS3", "buckets of this server, or an external S3 endpoint"},
+		"Build CodeBuild":                 {"TestSuites", "buildspec 0.2 phases, environment, exported variables, primary artifacts; on the host"},
+		"Test CodeBuild":                  {"TestSuites", "as in a Build action"},
+		"Compute Commands":                {"TestCommandsAction", "on the host; Linux only"},
+		"Approval Manual":                 {"wire/approval", "token, time-out, summary; `NotificationArn` is refused"},
+		"Deploy S3":                       {"TestDeploys", "buckets of this server, or an external S3 endpoint"},
+	}
+}
