@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cd/penstock/internal/server"
 )
 
 // terraform is Terraform in a folder of its own, with the AWS provider from a
@@ -140,7 +142,7 @@ func (t *terraform) planned() map[string]string {
 // through their lives: applied, found unchanged, changed in place, destroyed.
 func TestTerraform(t *testing.T) {
 	t.Parallel()
-	b := hookBed(t)
+	b := hookBed(t, func(c *server.Config) { c.InertTriggers = true })
 	tf := newTerraform(b)
 	tf.set("a", "main", "one")
 	tf.run(tf.with("apply", "-auto-approve")...)
@@ -150,7 +152,7 @@ func TestTerraform(t *testing.T) {
 	tf.set("b", "stable", "two")
 	want := map[string]string{}
 	for _, address := range []string{
-		"aws_codepipeline.v1", "aws_codepipeline.v2", "aws_codepipeline_custom_action_type.make", "aws_codepipeline_webhook.push",
+		"aws_codepipeline.v1", "aws_codepipeline.v2", "aws_codepipeline.regions", "aws_codepipeline_custom_action_type.make", "aws_codepipeline_webhook.push",
 	} {
 		want[address] = "update"
 	}
@@ -201,6 +203,12 @@ func (t *terraform) applied(team, branch, release string, version int32) {
 	if v := two.Pipeline.Variables; len(v) != 2 || aws.ToString(v[0].DefaultValue) != release ||
 		*two.Pipeline.Version != version || two.Pipeline.PipelineType != "V2" {
 		t.t.Errorf("pipeline two is %+v", two.Pipeline)
+	}
+	three, err := t.cp.GetPipeline(t.t.Context(), &cp.GetPipelineInput{Name: aws.String("three")})
+	t.must(err)
+	if p := three.Pipeline; p.ArtifactStore != nil || len(p.ArtifactStores) != 2 || len(p.Triggers) != 1 ||
+		p.Triggers[0].GitConfiguration.Push[0].Branches.Includes[0] != branch || *p.Version != version {
+		t.t.Errorf("pipeline three is %+v", p)
 	}
 	if hooks := t.hooks(); len(hooks) != 1 || aws.ToString(hooks[0].Definition.Filters[0].MatchEquals) != "refs/heads/"+branch {
 		t.t.Errorf("webhooks %+v", hooks)

@@ -1,4 +1,4 @@
-# What TestTerraform applies: a pipeline of each type, a custom action type and a
+# What TestTerraform applies: pipelines of both types, a custom action type and a
 # webhook. The variables change in the second round.
 
 terraform {
@@ -151,6 +151,93 @@ resource "aws_codepipeline" "v2" {
       role_arn        = local.role
       input_artifacts = ["Site"]
       configuration   = { BucketName = "site", Extract = "true" }
+    }
+  }
+}
+
+# Stores in two regions, and a trigger, which the server keeps.
+resource "aws_codepipeline" "regions" {
+  name          = "three"
+  role_arn      = local.role
+  pipeline_type = "V2"
+
+  artifact_store {
+    type     = "S3"
+    location = "artifacts"
+    region   = "eu-west-1"
+  }
+
+  artifact_store {
+    type     = "S3"
+    location = "elsewhere"
+    region   = "us-east-1"
+  }
+
+  trigger {
+    provider_type = "CodeStarSourceConnection"
+    git_configuration {
+      source_action_name = "Clone"
+      push {
+        branches {
+          includes = [var.branch]
+          excludes = ["wip/**"]
+        }
+        file_paths {
+          includes = ["src/**"]
+        }
+      }
+      pull_request {
+        events = ["OPEN", "UPDATED"]
+        branches {
+          includes = [var.branch]
+        }
+      }
+    }
+  }
+
+  stage {
+    name = "Source"
+    action {
+      name             = "Clone"
+      category         = "Source"
+      owner            = "AWS"
+      provider         = "CodeStarSourceConnection"
+      version          = "1"
+      output_artifacts = ["App"]
+      configuration = {
+        ConnectionArn        = "arn:aws:codeconnections:eu-west-1:111122223333:connection/11111111-2222-3333-4444-555555555555"
+        FullRepositoryId     = "octo/site"
+        BranchName           = var.branch
+        DetectChanges        = "false"
+        OutputArtifactFormat = "CODE_ZIP"
+      }
+    }
+  }
+
+  stage {
+    name = "Build"
+    action {
+      name             = "Near"
+      category         = "Build"
+      owner            = "AWS"
+      provider         = "CodeBuild"
+      version          = "1"
+      input_artifacts  = ["App"]
+      output_artifacts = ["Site"]
+      configuration = {
+        ProjectName          = "site"
+        EnvironmentVariables = jsonencode([{ name = "RELEASE", value = var.release, type = "PLAINTEXT" }])
+      }
+    }
+    action {
+      name            = "Far"
+      category        = "Test"
+      owner           = "AWS"
+      provider        = "CodeBuild"
+      version         = "1"
+      region          = "us-east-1"
+      input_artifacts = ["App"]
+      configuration   = { ProjectName = "site" }
     }
   }
 }
