@@ -197,12 +197,17 @@ func jobCalls() []toolCall {
 		{operation: "PollForThirdPartyJobs", input: `{"actionTypeId": {"owner": "ThirdParty", "category": "Build", "provider": "None", "version": "1"}}`,
 			exception: "ActionTypeNotFoundException"},
 	}
-	for operation, more := range map[string]string{
-		"AcknowledgeJob": `, "nonce": "1"`, "GetJobDetails": ``, "PutJobSuccessResult": ``, "PutJobFailureResult": `, ` + failure,
-		"AcknowledgeThirdPartyJob": `, "nonce": "1", "clientToken": "t"`, "GetThirdPartyJobDetails": `, "clientToken": "t"`,
-		"PutThirdPartyJobSuccessResult": `, "clientToken": "t"`, "PutThirdPartyJobFailureResult": `, "clientToken": "t", ` + failure,
+	for _, job := range []struct{ operation, more string }{
+		{"AcknowledgeJob", `, "nonce": "1"`},
+		{"GetJobDetails", ``},
+		{"PutJobSuccessResult", ``},
+		{"PutJobFailureResult", `, ` + failure},
+		{"AcknowledgeThirdPartyJob", `, "nonce": "1", "clientToken": "t"`},
+		{"GetThirdPartyJobDetails", `, "clientToken": "t"`},
+		{"PutThirdPartyJobSuccessResult", `, "clientToken": "t"`},
+		{"PutThirdPartyJobFailureResult", `, "clientToken": "t", ` + failure},
 	} {
-		list = append(list, toolCall{operation: operation, input: `{` + toolUnknown + more + `}`, exception: "JobNotFoundException"})
+		list = append(list, toolCall{operation: job.operation, input: `{` + toolUnknown + job.more + `}`, exception: "JobNotFoundException"})
 	}
 	return list
 }
