@@ -71,12 +71,13 @@ func TestUnknownOutcomesInARow(t *testing.T) {
 			eachFaulty(t, func(t *testing.T, b *bed, f *db.Faults) {
 				b.create(small())
 				b.source.next(t)
+				left := faults // each database has its own
 				f.Decide(func() db.Fault {
-					if len(faults) == 0 {
+					if len(left) == 0 {
 						return db.FaultNone
 					}
-					fault := faults[0]
-					faults = faults[1:]
+					fault := left[0]
+					left = left[1:]
 					return fault
 				})
 				// The first stage is busy, so that nothing else is written.
