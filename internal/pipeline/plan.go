@@ -33,6 +33,10 @@ type StagePlan struct {
 	Actions []ActionPlan
 	// Groups are index ranges [From, To) of Actions with equal run order, ascending.
 	Groups []Group
+	// The gates of the stage, nil if it declares none.
+	BeforeEntry *GatePlan
+	OnSuccess   *GatePlan
+	OnFailure   *GatePlan
 }
 
 // Group is a range of a stage's actions that run at the same time.
