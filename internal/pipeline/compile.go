@@ -27,14 +27,16 @@ type view struct {
 	kind    PipelineType
 	mode    ExecutionMode
 	actions []located // in declared order
+	rules   []located // of all gates, in the order of gates()
 }
 
-// located is an action and where it stands.
+// located is an action or a rule and where it stands.
 type located struct {
 	*ActionDeclaration
-	stage int // index
-	index int // among the actions of the stage, as declared
-	order int // run order, defaulted
+	stage int    // index
+	gate  string // name; empty for an action
+	index int    // among the actions of the stage or the rules of the gate, as declared
+	order int    // run order, defaulted
 	kind  ActionType
 	known bool // kind was found
 	texts []locatedText
@@ -76,22 +78,29 @@ func newView(d *Declaration, env Environment) *view {
 			}
 			v.actions = append(v.actions, l)
 		}
+		v.rules = append(v.rules, v.locateRules(s)...)
 	}
 	return v
 }
 
-// parse finds the references of all actions. It is done only when the
+// parse finds the references of all actions and rules. It is done only when the
 // structure is sound, because it is what costs most.
 func (v *view) parse() {
 	for i := range v.actions {
-		l := &v.actions[i]
-		l.texts = make([]locatedText, 0, len(l.Configuration)+len(l.EnvironmentVariables))
-		for _, key := range slices.Sorted(maps.Keys(l.Configuration)) {
-			l.texts = append(l.texts, locatedText{key, ParseTemplate(l.Configuration[key])})
-		}
-		for _, e := range l.EnvironmentVariables {
-			l.texts = append(l.texts, locatedText{e.Name, ParseTemplate(e.Value)})
-		}
+		v.actions[i].parse()
+	}
+	for i := range v.rules {
+		v.rules[i].parse()
+	}
+}
+
+func (l *located) parse() {
+	l.texts = make([]locatedText, 0, len(l.Configuration)+len(l.EnvironmentVariables))
+	for _, key := range slices.Sorted(maps.Keys(l.Configuration)) {
+		l.texts = append(l.texts, locatedText{key, ParseTemplate(l.Configuration[key])})
+	}
+	for _, e := range l.EnvironmentVariables {
+		l.texts = append(l.texts, locatedText{e.Name, ParseTemplate(e.Value)})
 	}
 }
 
@@ -124,6 +133,7 @@ func (v *view) plan() Plan {
 		slices.SortStableFunc(s.Actions, func(a, b ActionPlan) int { return a.RunOrder - b.RunOrder })
 		s.Groups = groups(s.Actions)
 	}
+	v.planGates(p.Stages)
 	return p
 }
 
@@ -140,7 +150,7 @@ func groups(actions []ActionPlan) []Group {
 	return found
 }
 
-// action builds the plan of one action. Its texts are the configuration,
+// action builds the plan of one action or rule. Its texts are the configuration,
 // sorted, followed by the environment, as declared.
 func (v *view) action(l *located) ActionPlan {
 	a := ActionPlan{
@@ -152,7 +162,7 @@ func (v *view) action(l *located) ActionPlan {
 		OutputVariables: slices.Clone(l.OutputVariables),
 		Namespace:       l.Namespace,
 		RoleArn:         l.RoleArn,
-		Timeout:         actionTimeout(l.ActionTypeID, l.kind.Timeout, l.TimeoutInMinutes),
+		Timeout:         l.timeout(),
 		Index:           l.index,
 	}
 	if l.Region != v.env.Region {

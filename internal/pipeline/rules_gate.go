@@ -17,6 +17,8 @@ const (
 type gate struct {
 	name       string
 	result     string // onFailure only
+	retryMode  string // onFailure only
+	retries    bool   // onFailure has a retryConfiguration
 	conditions []Condition
 	allowed    []string
 }
@@ -25,14 +27,20 @@ type gate struct {
 func (s *StageDeclaration) gates() []gate {
 	var found []gate
 	if s.BeforeEntry != nil {
-		found = append(found, gate{"beforeEntry", "", s.BeforeEntry.Conditions, []string{ResultFail, ResultSkip}})
+		found = append(found, gate{name: GateBeforeEntry, conditions: s.BeforeEntry.Conditions,
+			allowed: []string{ResultFail, ResultSkip}})
 	}
 	if s.OnSuccess != nil {
-		found = append(found, gate{"onSuccess", "", s.OnSuccess.Conditions, []string{ResultRollback, ResultFail}})
+		found = append(found, gate{name: GateOnSuccess, conditions: s.OnSuccess.Conditions,
+			allowed: []string{ResultRollback, ResultFail}})
 	}
-	if s.OnFailure != nil {
-		found = append(found, gate{"onFailure", s.OnFailure.Result, s.OnFailure.Conditions,
-			[]string{ResultRollback, ResultRetry, ResultFail, ResultSkip}})
+	if f := s.OnFailure; f != nil {
+		g := gate{name: GateOnFailure, result: f.Result, conditions: f.Conditions,
+			allowed: []string{ResultRollback, ResultRetry, ResultFail, ResultSkip}}
+		if f.RetryConfiguration != nil {
+			g.retries, g.retryMode = true, f.RetryConfiguration.RetryMode
+		}
+		found = append(found, g)
 	}
 	return found
 }
@@ -48,7 +56,7 @@ func parallelNoRollback(v *view) string {
 	}
 	for i := range v.d.Stages {
 		for _, g := range v.d.Stages[i].gates() {
-			if g.name == "onFailure" && g.engages(ResultRollback) {
+			if g.name == GateOnFailure && g.engages(ResultRollback) {
 				return "Failure conditions with rollback result type cannot be added to a PARALLEL pipeline."
 			}
 		}
