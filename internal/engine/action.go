@@ -113,13 +113,18 @@ func (m *machine) actionReported(b ActionReported) {
 	if action == nil {
 		return
 	}
-	plan := &m.stagePlan(e).Actions[action.Index]
-	if b.Succeeded {
-		m.keepResults(e, plan, b)
-	}
 	status := Failed
 	if b.Succeeded {
 		status = Succeeded
+	}
+	if e.rule(action.ID) != nil {
+		action.Errored = !b.Succeeded && b.Outcome.ErrorCode != "" && b.Outcome.ErrorCode != jobFailed
+		m.endRule(e, action, Change{Status: status, Outcome: b.Outcome})
+		return
+	}
+	plan := &m.stagePlan(e).Actions[action.Index]
+	if b.Succeeded {
+		m.keepResults(e, plan, b)
 	}
 	m.endAction(e, action, Change{Status: status, Outputs: m.produced(e, plan, b), Outcome: b.Outcome})
 }
@@ -134,9 +139,13 @@ func (m *machine) keepResults(e *Execution, plan *pipeline.ActionPlan, b ActionR
 		}
 	}
 	if plan.Namespace != "" {
+		// A retry or a rollback replaces what an earlier attempt gave.
+		e.Namespaces = slices.DeleteFunc(e.Namespaces, func(n Namespace) bool { return n.Name == plan.Namespace })
 		e.Namespaces = append(e.Namespaces, Namespace{Name: plan.Namespace, Action: b.Action})
 	}
-	if b.Revision != nil && len(plan.Outputs) > 0 {
+	// The record of a rollback keeps showing its target's revisions (observed.md 8).
+	if b.Revision != nil && len(plan.Outputs) > 0 && e.Type == Standard {
+		e.Revisions = slices.DeleteFunc(e.Revisions, func(r SourceRevision) bool { return r.Action == plan.Name })
 		e.Revisions = append(e.Revisions, SourceRevision{
 			Action: plan.Name, Artifact: plan.Outputs[0].Name, Revision: *b.Revision,
 		})
@@ -178,22 +187,35 @@ func (m *machine) deadlineReached(b DeadlineReached) {
 		return
 	}
 	minutes := (action.Deadline - action.Started) / 60_000
+	if e.rule(action.ID) != nil {
+		text := fmt.Sprintf("The rule did not end within its time-out of %d minutes.", minutes)
+		action.Errored = true
+		m.stopProvider(e, action)
+		m.endRule(e, action, Change{Status: Failed, Outcome: Outcome{ErrorCode: jobFailed, ErrorMessage: text}})
+		return
+	}
 	plan := &m.stagePlan(e).Actions[action.Index]
 	text := fmt.Sprintf("The action did not end within its time-out of %d minutes.", minutes)
 	if plan.IsApproval() {
 		text = fmt.Sprintf("The approval was not answered within its time-out of %d minutes.", minutes)
 	}
 	m.stopProvider(e, action)
-	m.endAction(e, action, Change{Status: Failed, Outcome: Outcome{ErrorCode: "JobFailed", ErrorMessage: text}})
+	m.endAction(e, action, Change{Status: Failed, Outcome: Outcome{ErrorCode: jobFailed, ErrorMessage: text}})
 }
 
-// running finds an action execution that is in progress.
+// jobFailed is the error code of work that was done and failed (actions.md 1.6).
+const jobFailed = "JobFailed"
+
+// running finds an action or rule execution that is in progress.
 func (m *machine) running(execution, id string) (*Execution, *Action) {
 	e := m.s.Execution(execution)
 	if e == nil || !e.Inside {
 		return nil, nil
 	}
 	action := e.action(id)
+	if action == nil {
+		action = e.rule(id)
+	}
 	if action == nil || action.Status != InProgress {
 		return nil, nil
 	}
@@ -211,15 +233,30 @@ func (m *machine) endAction(e *Execution, action *Action, c Change) {
 	m.d.Void = append(m.d.Void, action.ID)
 }
 
-// stopProvider asks for the work of an action to be stopped; an approval has
-// none.
+// endRule closes a rule execution of the gate that is evaluated.
+func (m *machine) endRule(e *Execution, rule *Action, c Change) {
+	stage := m.stagePlan(e)
+	rule.Status = c.Status
+	c.Kind, c.Execution, c.Stage, c.Gate = RuleEnded, e.ID, stage.Name, e.Gate
+	c.Action, c.ActionID = stage.Gate(e.Gate).Rules[rule.Index].Name, rule.ID
+	m.touch(e)
+	m.change(c)
+	m.d.Void = append(m.d.Void, rule.ID)
+}
+
+// stopProvider asks for the work of an action or a rule to be stopped; an
+// approval has none.
 func (m *machine) stopProvider(e *Execution, action *Action) {
 	stage := m.stagePlan(e)
-	a := &stage.Actions[action.Index]
+	gate, attempts := "", stage.Actions
+	if e.rule(action.ID) != nil {
+		gate, attempts = e.Gate, stage.Gate(e.Gate).Rules
+	}
+	a := &attempts[action.Index]
 	if a.IsApproval() {
 		return
 	}
 	m.d.Effects = append(m.d.Effects, Effect{
-		Kind: StopAction, Execution: e.ID, Action: action.ID, Version: e.Version, Stage: stage.Name, Name: a.Name,
+		Kind: StopAction, Gate: gate, Execution: e.ID, Action: action.ID, Version: e.Version, Stage: stage.Name, Name: a.Name,
 	})
 }

@@ -1,28 +1,54 @@
 package engine
 
-// admit lets the waiting execution into a stage that is free and whose
-// transitions are enabled (execution.md 2.5, 11.2).
+// admit lets a waiting execution into a stage that is free and whose transitions
+// are enabled: the one that waits in SUPERSEDED mode, the first that may enter in
+// QUEUED mode (execution.md 2.5, 2.6, 11.2). PARALLEL executions need only the
+// transitions.
 func (m *machine) admit() bool {
+	return m.admitFirst(func(*Execution) bool { return true }) || m.admitParallel()
+}
+
+// admitRollback lets rollbacks in before any other waiting execution, and before
+// one that waits can be superseded by them: a rollback that came after it would
+// undo it.
+func (m *machine) admitRollback() bool {
+	return m.admitFirst(func(e *Execution) bool { return e.Type == Rollback })
+}
+
+func (m *machine) admitFirst(wanted func(*Execution) bool) bool {
 	for i := range m.s.Pipeline.Stages {
 		st := &m.s.Pipeline.Stages[i]
-		if len(st.Waiting) == 0 || st.Holder != "" {
+		if st.Holder != "" {
 			continue
 		}
-		e := m.newest(st.Waiting)
-		if e.Stale || !m.open(e) {
-			continue
+		for _, id := range st.Waiting {
+			e := m.s.Execution(id)
+			if !e.Stale && wanted(e) && m.open(e) {
+				m.enter(st, e)
+				return true
+			}
 		}
-		m.enter(st, e)
-		return true
 	}
 	return false
+}
+
+// admitParallel lets every PARALLEL execution in that no transition holds up.
+func (m *machine) admitParallel() bool {
+	changed := false
+	for _, e := range m.s.Executions {
+		if e.parallel() && !e.Inside && !e.Ended() && !e.Stale && m.open(e) {
+			m.enter(nil, e)
+			changed = true
+		}
+	}
+	return changed
 }
 
 // open reports whether the transitions into an execution's next stage are
 // enabled: the stage's inbound side and the outbound side of the one before.
 func (m *machine) open(e *Execution) bool {
 	plan := m.plan(e)
-	if m.s.Stage(plan.Stages[e.Stage].Name).Inbound.Disabled {
+	if st := m.s.Stage(plan.Stages[e.Stage].Name); st != nil && st.Inbound.Disabled {
 		return false
 	}
 	if e.Stage == 0 {
@@ -32,18 +58,21 @@ func (m *machine) open(e *Execution) bool {
 	return before == nil || !before.Outbound.Disabled
 }
 
-// enter gives an execution the stage's lock and starts its first actions.
-// Entering blanks what earlier executions left in the stage's view (observed.md
-// 11), because the view follows Latest.
+// enter gives an execution the stage's lock and begins the stage. Entering
+// blanks what earlier executions left in the stage's view (observed.md 11),
+// because the view follows Latest. st is nil for a PARALLEL execution.
 func (m *machine) enter(st *Stage, e *Execution) {
-	m.leaveEntrance(st, e.ID)
-	st.Holder, st.Latest, st.LastInbound = e.ID, e.ID, ""
-	if len(st.Waiting) > 0 {
-		st.LastInbound = st.Waiting[len(st.Waiting)-1]
+	if st != nil {
+		m.leaveEntrance(st, e.ID)
+		st.Holder, st.Latest, st.LastInbound = e.ID, e.ID, ""
+		if len(st.Waiting) > 0 {
+			st.LastInbound = st.Waiting[len(st.Waiting)-1]
+		}
 	}
-	e.Inside, e.WaitingSince, e.Group, e.Actions = true, 0, 0, nil
-	e.Stages = append(e.Stages, StageRecord{Name: st.Name, Status: InProgress, Entered: m.at})
+	stage := m.stagePlan(e).Name
+	e.Inside, e.WaitingSince = true, 0
+	e.Stages = append(e.Stages, StageRecord{Name: stage, Status: InProgress, Entered: m.at})
 	m.touch(e)
-	m.change(Change{Kind: StageEntered, Execution: e.ID, Stage: st.Name, Status: InProgress})
-	m.startGroup(e)
+	m.change(Change{Kind: StageEntered, Execution: e.ID, Stage: stage, Status: InProgress})
+	m.beginStage(e)
 }

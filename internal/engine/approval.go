@@ -14,19 +14,14 @@ func (m *machine) answerApproval(b AnswerApproval) error {
 	reject := func(reason Reason) error {
 		return &Rejection{Reason: reason, Stage: b.Stage, Action: b.Action}
 	}
-	plan := m.plans.Plan(m.s.Pipeline.Version)
-	si := plan.Stage(b.Stage)
-	if si < 0 {
-		return reject(ReasonStageNotFound)
-	}
-	ai := plan.Stages[si].Action(b.Action)
-	if ai < 0 {
-		return reject(ReasonActionNotFound)
-	}
-	if !plan.Stages[si].Actions[ai].IsApproval() {
-		return reject(ReasonNotAnApproval)
-	}
 	e, action := m.approval(b)
+	if action == nil {
+		// A PARALLEL execution may wait in a stage that the current definition no
+		// longer has; without one, that definition says what exists.
+		if reason := m.approvalMissing(b); reason != "" {
+			return reject(reason)
+		}
+	}
 	switch {
 	case action != nil && action.Status == InProgress:
 	case action != nil && action.Answered, slices.Contains(m.past.AnsweredTokens, b.Token):
@@ -47,6 +42,24 @@ func (m *machine) answerApproval(b AnswerApproval) error {
 		Outcome: Outcome{Summary: b.Summary, ExternalExecutionID: action.ID},
 	})
 	return nil
+}
+
+// approvalMissing says what of the stage and the action that a request names the
+// current definition lacks.
+func (m *machine) approvalMissing(b AnswerApproval) Reason {
+	plan := m.plans.Plan(m.s.Pipeline.Version)
+	si := plan.Stage(b.Stage)
+	if si < 0 {
+		return ReasonStageNotFound
+	}
+	ai := plan.Stages[si].Action(b.Action)
+	if ai < 0 {
+		return ReasonActionNotFound
+	}
+	if !plan.Stages[si].Actions[ai].IsApproval() {
+		return ReasonNotAnApproval
+	}
+	return ""
 }
 
 // approval finds the attempt that a token belongs to, in the stage and action

@@ -25,11 +25,13 @@ type Change struct {
 	Execution string `json:"execution,omitempty"`
 	Stage     string `json:"stage,omitempty"`
 	Action    string `json:"action,omitempty"`
-	// ActionID is the action execution id.
+	// ActionID is the action or rule execution id; of a rule, Action is the name.
 	ActionID string `json:"actionId,omitempty"`
-	Status   Status `json:"status,omitempty"`
-	Summary  string `json:"summary,omitempty"`
-	By       string `json:"by,omitempty"`
+	// Gate names the gate whose condition or rule changed.
+	Gate    string `json:"gate,omitempty"`
+	Status  Status `json:"status,omitempty"`
+	Summary string `json:"summary,omitempty"`
+	By      string `json:"by,omitempty"`
 	// Inputs and Outputs are set when an action started; Outputs are those
 	// produced when it ended.
 	Inputs  []pipeline.ArtifactLocation `json:"inputs,omitempty"`
@@ -55,14 +57,20 @@ const (
 	VariablesIgnored  ChangeKind = "VariablesIgnored"
 	StageEntered      ChangeKind = "StageEntered"
 	StageChanged      ChangeKind = "StageChanged"
+	StageRetried      ChangeKind = "StageRetried"
+	ConditionChanged  ChangeKind = "ConditionChanged"
+	RuleStarted       ChangeKind = "RuleStarted"
+	RuleEnded         ChangeKind = "RuleEnded"
 	ActionStarted     ChangeKind = "ActionStarted"
 	ActionEnded       ChangeKind = "ActionEnded"
 	TransitionChanged ChangeKind = "TransitionChanged"
 )
 
-// Effect is an obligation: an action to start, or one to stop.
+// Effect is an obligation: an action or a rule to start, or one to stop.
 type Effect struct {
 	Kind EffectKind
+	// Gate names the gate of a rule; empty for an action.
+	Gate string
 	// Execution and Action are ids; Version is the definition of the plan.
 	Execution string
 	Action    string

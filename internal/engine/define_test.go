@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,6 +46,14 @@ func define(t testing.TB, text string) pipeline.Declaration {
 			d.Variables = append(d.Variables, v)
 			continue
 		}
+		if words[0] == "mode" {
+			d.ExecutionMode = pipeline.ExecutionMode(words[1])
+			continue
+		}
+		if gate := words[1]; gate == pipeline.GateBeforeEntry || gate == pipeline.GateOnSuccess || gate == pipeline.GateOnFailure {
+			defineGate(t, &d, words)
+			continue
+		}
 		stage, action := defineAction(t, words)
 		i := len(d.Stages) - 1
 		if i < 0 || d.Stages[i].Name != stage {
@@ -54,6 +63,54 @@ func define(t testing.TB, text string) pipeline.Declaration {
 		d.Stages[i].Actions = append(d.Stages[i].Actions, action)
 	}
 	return d
+}
+
+// defineGate reads "Stage gate RESULT [rule ...] [retry=MODE] [minutes=n]" into a
+// stage that is already there; without rules the result follows at once.
+func defineGate(t testing.TB, d *pipeline.Declaration, words []string) {
+	i := slices.IndexFunc(d.Stages, func(s pipeline.StageDeclaration) bool { return s.Name == words[0] })
+	if i < 0 {
+		t.Fatalf("gate of an unknown stage: %q", words)
+	}
+	s := &d.Stages[i]
+	condition := pipeline.Condition{Result: words[2]}
+	var retry *pipeline.RetryConfiguration
+	for _, w := range words[3:] {
+		key, value, given := strings.Cut(w, "=")
+		switch {
+		case key == "retry":
+			retry = &pipeline.RetryConfiguration{RetryMode: value}
+		case key == "minutes":
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				t.Fatal(fmt.Errorf("%s: %w", w, err))
+			}
+			condition.Rules[len(condition.Rules)-1].TimeoutInMinutes = n
+		case given:
+			t.Fatalf("unknown word %q", w)
+		default:
+			condition.Rules = append(condition.Rules, pipeline.RuleDeclaration{
+				Name:       w,
+				RuleTypeID: pipeline.RuleTypeID{Category: pipeline.CategoryRule, Owner: pipeline.OwnerRule, Provider: "VariableCheck", Version: "1"},
+				Configuration: map[string]string{
+					"Variable": "#{codepipeline.PipelineExecutionId}", "Operator": "EQ", "Value": "x",
+				},
+			})
+		}
+	}
+	switch words[1] {
+	case pipeline.GateBeforeEntry:
+		s.BeforeEntry = &pipeline.Conditions{Conditions: []pipeline.Condition{condition}}
+	case pipeline.GateOnSuccess:
+		s.OnSuccess = &pipeline.Conditions{Conditions: []pipeline.Condition{condition}}
+	default:
+		s.OnFailure = &pipeline.FailureConditions{RetryConfiguration: retry}
+		if len(condition.Rules) == 0 {
+			s.OnFailure.Result = condition.Result
+		} else {
+			s.OnFailure.Conditions = []pipeline.Condition{condition}
+		}
+	}
 }
 
 func defineAction(t testing.TB, words []string) (stage string, a pipeline.ActionDeclaration) {

@@ -13,6 +13,9 @@ func (m *machine) deletePipeline() error {
 			m.setStatus(e, Stopped, "")
 			continue
 		}
+		if e.Gate != "" {
+			m.leaveGate(e, Abandoned)
+		}
 		m.abandonActions(e)
 	}
 	m.settle()

@@ -45,6 +45,31 @@ type StopExecution struct {
 	By        string
 }
 
+// RetryStage runs a failed or stopped stage again: its failed actions, or all of
+// them.
+type RetryStage struct {
+	Stage      string
+	Execution  string
+	AllActions bool
+}
+
+// RollBack starts an execution that runs one stage with what an earlier
+// execution had.
+type RollBack struct {
+	Stage   string
+	Target  string
+	Trigger Trigger
+}
+
+// OverrideCondition lets an execution pass a condition of a stage.
+type OverrideCondition struct {
+	Stage     string
+	Execution string
+	// Gate is the one to pass: beforeEntry or onSuccess.
+	Gate string
+	By   string
+}
+
 // SetTransition enables or disables one side of a stage.
 type SetTransition struct {
 	Stage    string
@@ -64,11 +89,11 @@ type AnswerApproval struct {
 	By       string
 }
 
-// ActionReported is the final report of an action's provider. What is large in
+// ActionReported is the final report of the provider of an action or a rule. What is large in
 // it is kept with the action execution and does not enter the state.
 type ActionReported struct {
 	Execution string
-	// Action is the action execution id.
+	// Action is the action or rule execution id.
 	Action    string
 	Succeeded bool
 	// Produced names the output artifacts that were written.
@@ -93,12 +118,15 @@ type DeadlineReached struct {
 	Action    string
 }
 
-func (CreatePipeline) event()  {}
-func (UpdatePipeline) event()  {}
-func (DeletePipeline) event()  {}
-func (StartExecution) event()  {}
-func (StopExecution) event()   {}
-func (SetTransition) event()   {}
-func (AnswerApproval) event()  {}
-func (ActionReported) event()  {}
-func (DeadlineReached) event() {}
+func (CreatePipeline) event()    {}
+func (UpdatePipeline) event()    {}
+func (DeletePipeline) event()    {}
+func (StartExecution) event()    {}
+func (StopExecution) event()     {}
+func (RetryStage) event()        {}
+func (RollBack) event()          {}
+func (OverrideCondition) event() {}
+func (SetTransition) event()     {}
+func (AnswerApproval) event()    {}
+func (ActionReported) event()    {}
+func (DeadlineReached) event()   {}

@@ -28,6 +28,20 @@ const (
 	ReasonInvalidApprovalToken Reason = "InvalidApprovalToken"
 	ReasonApprovalCompleted    Reason = "ApprovalCompleted"
 	ReasonSummaryRequired      Reason = "SummaryRequired"
+	ReasonExecutionNotFound    Reason = "ExecutionNotFound"
+	// ReasonNotLatest: another execution entered the stage since.
+	ReasonNotLatest      Reason = "NotLatest"
+	ReasonNotRetryable   Reason = "NotRetryable"
+	ReasonNotOverridable Reason = "NotOverridable"
+	// ReasonNotCompleted: the target of a rollback did not succeed in the stage,
+	// or is a rollback itself.
+	ReasonNotCompleted Reason = "NotCompleted"
+	// ReasonOutdated: the target of a rollback ran under another definition.
+	ReasonOutdated Reason = "Outdated"
+	// ReasonStageRunning: a stage that runs cannot be rolled back.
+	ReasonStageRunning Reason = "StageRunning"
+	// ReasonLimit: as many executions as may be are under way.
+	ReasonLimit Reason = "Limit"
 	// ReasonInvalid: the request breaks a rule of the definition, such as an
 	// override of an action that is no source.
 	ReasonInvalid Reason = "Invalid"

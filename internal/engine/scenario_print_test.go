@@ -17,7 +17,7 @@ func (s *scenario) describe(d engine.Decision) string {
 			fmt.Fprintf(&b, "+%dms ", c.At-scenarioEpoch)
 		}
 		fmt.Fprintf(&b, "%s", c.Kind)
-		for _, word := range []string{s.name(c.Execution), c.Stage, s.name(c.ActionID), string(c.Status)} {
+		for _, word := range []string{s.name(c.Execution), c.Stage, c.Gate, s.name(c.ActionID), string(c.Status)} {
 			if word != "" {
 				fmt.Fprintf(&b, " %s", word)
 			}
@@ -60,7 +60,7 @@ func (s *scenario) learn(c engine.Change) {
 	case engine.ExecutionStarted:
 		name := fmt.Sprintf("E%d", len(s.ids)+1)
 		s.ids[name], s.names[c.Execution] = c.Execution, name
-	case engine.ActionStarted:
+	case engine.ActionStarted, engine.RuleStarted:
 		key := s.names[c.Execution] + "/" + c.Action
 		s.attempts[key]++
 		s.last[key] = c.ActionID
@@ -144,6 +144,9 @@ func (s *scenario) printExecution(id string) string {
 	if e.Summary != "" {
 		fmt.Fprintf(&b, " %q", e.Summary)
 	}
+	if e.Type != engine.Standard {
+		fmt.Fprintf(&b, " %s of %s", e.Type, s.name(e.Target))
+	}
 	fmt.Fprintf(&b, "\ntrigger %s %s\n", e.Trigger.Type, e.Trigger.Detail)
 	fmt.Fprintf(&b, "started +%dms, updated +%dms\n", e.StartTime-scenarioEpoch, e.LastUpdate-scenarioEpoch)
 	if e.Stop != nil {
@@ -153,7 +156,14 @@ func (s *scenario) printExecution(id string) string {
 		fmt.Fprintf(&b, "variable %s=%s\n", v.Name, v.Value)
 	}
 	for _, r := range e.Stages {
-		fmt.Fprintf(&b, "stage %s %s\n", r.Name, r.Status)
+		fmt.Fprintf(&b, "stage %s %s", r.Name, r.Status)
+		if r.LatestRetry != "" {
+			fmt.Fprintf(&b, " retries auto=%d manual=%d %s", r.AutoRetries, r.ManualRetries, r.LatestRetry)
+		}
+		for _, g := range r.Gates {
+			fmt.Fprintf(&b, " %s %s", g.Name, g.Status)
+		}
+		b.WriteByte('\n')
 	}
 	for _, r := range e.Revisions {
 		fmt.Fprintf(&b, "revision %s of %s by %s\n", r.Revision.ID, r.Artifact, r.Action)

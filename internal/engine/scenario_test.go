@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,17 +22,23 @@ import (
 //	define              the definition of the next create or update, a line each:
 //	                    "var Name[=default]", or
 //	                    "Stage/Action kind [order=n] [in=a,b] [out=c] [ns=N] [minutes=n]"
-//	                    with the kinds source, build and approval
+//	                    with the kinds source, build and approval, or
+//	                    "Stage gate RESULT [rule [minutes=n] ...] [retry=MODE]" with the
+//	                    gates beforeEntry, onSuccess and onFailure, or "mode QUEUED"
 //	create              creates the pipeline, which starts E1
 //	update              installs the defined version
 //	delete
 //	start [name=value]  starts the next execution
+//	trigger             starts the next execution without a caller
+//	retry E stage [all], rollback stage E, override E stage gate
 //	stop E [abandon] [reason=text]
-//	ok E action [produced=a], fail E action   the provider's report
+//	ok E action [produced=a], fail E action   the provider's report; of a rule too
+//	error E rule        the provider cannot judge the rule
 //	approve E action [summary=text] [token=t] [stage=s], reject ...
 //	deadline E action   says that the action's time-out has come
 //	disable stage [outbound] [reason=text], enable stage [outbound]
 //	wait duration       moves the clock; a negative one moves it back
+//	limit n             sets the quota of concurrent executions
 //	state               prints the shared state and the live executions
 //	execution E         prints an execution, live or ended
 //	show what           also prints, from now on: artifacts, deadlines or times
@@ -69,6 +76,7 @@ type scenario struct {
 	answered []string
 	parts    map[string]*engine.Execution // every execution as it was last touched
 	show     map[string]bool
+	limit    int
 }
 
 type versions map[int]*pipeline.Plan
@@ -106,6 +114,13 @@ func (s *scenario) run(t *testing.T, d *datadriven.TestData) string {
 		return s.print()
 	case "execution":
 		return s.printExecution(s.id(args.word(0)))
+	case "limit":
+		n, err := strconv.Atoi(args.word(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.limit = n
+		return ""
 	case "show":
 		s.show[args.word(0)] = true
 		return ""
@@ -134,6 +149,21 @@ func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
 		return b
 	case "stop":
 		return engine.StopExecution{Execution: s.id(args.word(0)), Abandon: args.has("abandon"), Reason: args.value("reason")}
+	case "trigger":
+		return engine.StartExecution{Trigger: engine.Trigger{Type: "Webhook", Detail: "hook"}}
+	case "retry":
+		return engine.RetryStage{Execution: s.id(args.word(0)), Stage: args.word(1), AllActions: args.has("all")}
+	case "rollback":
+		return engine.RollBack{
+			Stage: args.word(0), Target: s.id(args.word(1)), Trigger: engine.Trigger{Type: engine.TriggerManualRollback, Detail: "alice"},
+		}
+	case "override":
+		return engine.OverrideCondition{Execution: s.id(args.word(0)), Stage: args.word(1), Gate: args.word(2), By: "alice"}
+	case "error":
+		return engine.ActionReported{
+			Execution: s.id(args.word(0)), Action: s.last[args.word(0)+"/"+args.word(1)],
+			Outcome: engine.Outcome{ErrorCode: "ConfigurationError"},
+		}
 	case "ok", "fail":
 		return s.report(args, cmd == "ok")
 	case "approve", "reject":
@@ -210,7 +240,16 @@ func (s *scenario) step(t *testing.T, body engine.Body) string {
 	s.events++
 	s.now++
 	ev := engine.Event{ID: fmt.Sprintf("event-%d", s.events), At: s.now, Body: body}
-	state, decision, err := stepThrice(t, s.plans, s.state, engine.Past{AnsweredTokens: s.answered}, ev)
+	past := engine.Past{AnsweredTokens: s.answered, ConcurrentExecutions: s.limit, Executions: map[string]*engine.Execution{}}
+	before := stored(t, s.state)
+	state, decision, err := stepThrice(t, s.plans, s.state, past, ev)
+	for missing := (*engine.Missing)(nil); errors.As(err, &missing); {
+		past.Executions[missing.Execution] = s.parts[missing.Execution]
+		state, decision, err = stepThrice(t, s.plans, loaded(t, before), past, ev)
+	}
+	if err != nil {
+		s.state = loaded(t, before)
+	}
 	var rejection *engine.Rejection
 	if errors.As(err, &rejection) {
 		if rejection.Violation != nil {

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
@@ -28,22 +30,12 @@ func (m *machine) startExecution(b StartExecution) error {
 	if violation != nil {
 		return &Rejection{Reason: ReasonInvalid, Violation: violation}
 	}
-	e := &Execution{
-		ID:         m.mint("execution"),
-		Seq:        m.s.Pipeline.NextSeq,
-		Version:    plan.Version,
-		Mode:       plan.Mode,
-		Status:     InProgress,
-		Trigger:    b.Trigger,
-		Overrides:  b.Overrides,
-		StartTime:  m.at,
-		LastUpdate: m.at,
+	full := m.full(plan.Mode)
+	if full && b.Trigger.requested() {
+		return &Rejection{Reason: ReasonLimit}
 	}
-	m.s.Pipeline.NextSeq++
-	m.s.Executions = append(m.s.Executions, e)
-	m.touch(e)
-	m.d.ExecutionID = e.ID
-	m.change(Change{Kind: ExecutionStarted, Execution: e.ID, Status: InProgress})
+	e := m.newExecution(plan, b.Trigger)
+	e.Overrides = b.Overrides
 	if len(undeclared) > 0 {
 		m.change(Change{Kind: VariablesIgnored, Execution: e.ID, Names: undeclared})
 	}
@@ -52,15 +44,68 @@ func (m *machine) startExecution(b StartExecution) error {
 		return nil
 	}
 	e.Variables = resolved
+	if full {
+		m.overLimit(e)
+		return nil
+	}
 	m.arrive(e)
 	return nil
 }
 
-// arrive puts an execution at the entrance of its next stage.
+// full reports whether no further execution may be under way. SUPERSEDED has no
+// limit, because waiting executions overtake each other.
+func (m *machine) full(mode pipeline.ExecutionMode) bool {
+	if mode == pipeline.ModeSuperseded {
+		return false
+	}
+	live := 0
+	for _, e := range m.s.Executions {
+		if !e.Ended() {
+			live++
+		}
+	}
+	return live >= m.limit()
+}
+
+func (m *machine) limit() int {
+	return cmp.Or(m.past.ConcurrentExecutions, DefaultConcurrentExecutions)
+}
+
+// overLimit ends an automatic start beyond the quota: nobody waits for an answer,
+// so it is recorded, with the reason.
+func (m *machine) overLimit(e *Execution) {
+	m.setStatus(e, Failed, fmt.Sprintf("The limit of %d concurrent executions of a %s pipeline was reached.", m.limit(), e.Mode))
+}
+
+// newExecution makes an execution of the plan, which is nowhere yet.
+func (m *machine) newExecution(plan *pipeline.Plan, trigger Trigger) *Execution {
+	e := &Execution{
+		ID:         m.mint("execution"),
+		Seq:        m.s.Pipeline.NextSeq,
+		Version:    plan.Version,
+		Mode:       plan.Mode,
+		Status:     InProgress,
+		Trigger:    trigger,
+		StartTime:  m.at,
+		LastUpdate: m.at,
+	}
+	m.s.Pipeline.NextSeq++
+	m.s.Executions = append(m.s.Executions, e)
+	m.touch(e)
+	m.d.ExecutionID = e.ID
+	m.change(Change{Kind: ExecutionStarted, Execution: e.ID, Status: InProgress})
+	return e
+}
+
+// arrive puts an execution at the entrance of its next stage. PARALLEL ones wait
+// for nobody and stand in no line.
 func (m *machine) arrive(e *Execution) {
-	st := m.stageOf(e)
 	e.Inside, e.WaitingSince = false, m.at
+	m.touch(e)
+	if e.parallel() {
+		return
+	}
+	st := m.stageOf(e)
 	st.Waiting = append(st.Waiting, e.ID)
 	st.LastInbound = e.ID
-	m.touch(e)
 }

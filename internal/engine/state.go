@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
@@ -35,19 +37,21 @@ type Stage struct {
 	// an execution still is.
 	Gone bool `json:"gone,omitempty"`
 	// Holder is the execution inside the stage, empty when the stage is free.
+	// PARALLEL executions hold no stage and wait in no line.
 	Holder string `json:"holder,omitempty"`
 	// Waiting are the executions at the entrance, oldest arrival first. In
 	// SUPERSEDED mode settle leaves at most one.
 	Waiting []string `json:"waiting,omitempty"`
-	// LastInbound is the execution shown as inbound: the waiting one, or one
-	// that was stopped while it waited.
+	// LastInbound is the execution shown as inbound in SUPERSEDED mode: the
+	// waiting one, or one that was stopped while it waited.
 	LastInbound string `json:"lastInbound,omitempty"`
 	// Latest is the execution that entered the stage last.
 	Latest   string     `json:"latest,omitempty"`
 	Inbound  Transition `json:"inbound,omitzero"`
 	Outbound Transition `json:"outbound,omitzero"`
-	// Succeeded is the last execution that succeeded in this stage, and under
-	// which version of the definition.
+	// Succeeded is the last execution that succeeded in this stage and is no
+	// rollback, and under which version of the definition: what an automatic
+	// rollback goes back to.
 	Succeeded        string `json:"succeeded,omitempty"`
 	SucceededVersion int    `json:"succeededVersion,omitempty"`
 }
@@ -75,6 +79,20 @@ const (
 	Failed     Status = "Failed"
 	Cancelled  Status = "Cancelled"
 	Abandoned  Status = "Abandoned"
+	// Skipped is the status of a stage whose condition left it out.
+	Skipped Status = "Skipped"
+	// Errored and Overridden are statuses of conditions.
+	Errored    Status = "Errored"
+	Overridden Status = "Overridden"
+)
+
+// ExecutionType tells rollbacks from ordinary executions.
+type ExecutionType string
+
+// The execution types.
+const (
+	Standard ExecutionType = ""
+	Rollback ExecutionType = "ROLLBACK"
 )
 
 // Execution is one pipeline execution.
@@ -85,7 +103,10 @@ type Execution struct {
 	// Version is the definition under which it was started.
 	Version int                    `json:"version"`
 	Mode    pipeline.ExecutionMode `json:"mode"`
-	Status  Status                 `json:"status"`
+	Type    ExecutionType          `json:"type,omitempty"`
+	// Target is the execution that a rollback goes back to.
+	Target string `json:"target,omitempty"`
+	Status Status `json:"status"`
 	// Summary explains the status; empty for an ordinary failure.
 	Summary   string                            `json:"summary,omitempty"`
 	Trigger   Trigger                           `json:"trigger"`
@@ -107,6 +128,9 @@ type Execution struct {
 	// Stale marks a waiter that a transition disabled for more than 30 days no
 	// longer lets in.
 	Stale bool `json:"stale,omitempty"`
+	// Gate names the gate of the current stage whose condition is evaluated;
+	// empty while actions run.
+	Gate string `json:"gate,omitempty"`
 	// Group is the index of the run-order group that runs.
 	Group int `json:"group,omitempty"`
 	// Actions are those of the current stage that were started: the latest
@@ -134,7 +158,19 @@ const (
 	TriggerCreatePipeline         = "CreatePipeline"
 	TriggerStartPipelineExecution = "StartPipelineExecution"
 	TriggerPutActionRevision      = "PutActionRevision"
+	TriggerManualRollback         = "ManualRollback"
+	TriggerAutomatedRollback      = "AutomatedRollback"
 )
+
+// requested reports whether a caller waits for the answer to the start: such a
+// start is refused where an automatic one is recorded as failed.
+func (t Trigger) requested() bool {
+	switch t.Type {
+	case TriggerCreatePipeline, TriggerStartPipelineExecution, TriggerPutActionRevision, TriggerManualRollback:
+		return true
+	}
+	return false
+}
 
 // Stop is an accepted request to stop.
 type Stop struct {
@@ -144,26 +180,56 @@ type Stop struct {
 	At      int64  `json:"at"`
 }
 
-// StageRecord is one stage execution.
+// StageRecord is one stage execution. A retry continues it.
 type StageRecord struct {
 	Name    string `json:"name"`
 	Status  Status `json:"status"`
 	Entered int64  `json:"entered"`
 	Ended   int64  `json:"ended,omitempty"`
+	// Gates are the latest evaluations of the stage's conditions, each gate once.
+	Gates []Gate `json:"gates,omitempty"`
+	// AutoRetries and ManualRetries count the retries of this stage execution.
+	AutoRetries   int          `json:"autoRetries,omitempty"`
+	ManualRetries int          `json:"manualRetries,omitempty"`
+	LatestRetry   RetryTrigger `json:"latestRetry,omitempty"`
 }
 
-// Action is the latest attempt of one action of the current stage. What is
-// large about it lives in its own row, under ID.
+// RetryTrigger says who retried a stage.
+type RetryTrigger string
+
+// The retry triggers.
+const (
+	AutomatedStageRetry RetryTrigger = "AutomatedStageRetry"
+	ManualStageRetry    RetryTrigger = "ManualStageRetry"
+)
+
+// Gate is one evaluation of the condition of a gate.
+type Gate struct {
+	// Name is that of the gate in the plan.
+	Name string `json:"name"`
+	// Status is InProgress, Succeeded, Failed, Errored, Cancelled, Abandoned or
+	// Overridden.
+	Status Status `json:"status"`
+	// Changed is when the status last changed.
+	Changed int64 `json:"changed"`
+	// Rules are its rule executions, in declared order.
+	Rules []Action `json:"rules,omitempty"`
+}
+
+// Action is the latest attempt of one action of the current stage, or one rule
+// execution. What is large about it lives in its own row, under ID.
 type Action struct {
-	// ID is the action execution id; for an approval also its token.
+	// ID is the action or rule execution id; for an approval also its token.
 	ID string `json:"id"`
-	// Index is the position in the stage's plan.
+	// Index is the position in the stage's plan, or among the gate's rules.
 	Index    int    `json:"index"`
 	Status   Status `json:"status"`
 	Started  int64  `json:"started"`
 	Deadline int64  `json:"deadline"`
 	// Answered is set once an approval was approved or rejected.
 	Answered bool `json:"answered,omitempty"`
+	// Errored is set for a rule that failed because it could not be judged.
+	Errored bool `json:"errored,omitempty"`
 }
 
 // Artifact is an output artifact with the place allotted to it.
@@ -191,6 +257,29 @@ type Namespace struct {
 // Ended reports whether nothing more happens in the execution.
 func (e *Execution) Ended() bool {
 	return e.Status != InProgress && e.Status != Stopping
+}
+
+// parallel reports whether the execution is independent of all others.
+func (e *Execution) parallel() bool { return e.Mode == pipeline.ModeParallel }
+
+// clone copies an execution, so that the copy can be changed.
+func (e *Execution) clone() *Execution {
+	c := *e
+	c.Variables = slices.Clone(e.Variables)
+	c.Overrides = slices.Clone(e.Overrides)
+	c.Actions = slices.Clone(e.Actions)
+	c.Artifacts = slices.Clone(e.Artifacts)
+	c.Revisions = slices.Clone(e.Revisions)
+	c.Namespaces = slices.Clone(e.Namespaces)
+	c.Stages = slices.Clone(e.Stages)
+	for i := range c.Stages {
+		gates := slices.Clone(c.Stages[i].Gates)
+		for j := range gates {
+			gates[j].Rules = slices.Clone(gates[j].Rules)
+		}
+		c.Stages[i].Gates = gates
+	}
+	return &c
 }
 
 // SucceededIn reports whether the execution succeeded in the named stage.
@@ -228,6 +317,31 @@ func (e *Execution) action(id string) *Action {
 	for i := range e.Actions {
 		if e.Actions[i].ID == id {
 			return &e.Actions[i]
+		}
+	}
+	return nil
+}
+
+// gate returns the latest evaluation of the named gate, or nil.
+func (r *StageRecord) gate(name string) *Gate {
+	for i := range r.Gates {
+		if r.Gates[i].Name == name {
+			return &r.Gates[i]
+		}
+	}
+	return nil
+}
+
+// rule returns the rule execution with the id in the gate that is evaluated, or
+// nil.
+func (e *Execution) rule(id string) *Action {
+	if e.Gate == "" {
+		return nil
+	}
+	rules := e.record().gate(e.Gate).Rules
+	for i := range rules {
+		if rules[i].ID == id {
+			return &rules[i]
 		}
 	}
 	return nil

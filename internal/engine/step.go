@@ -13,11 +13,29 @@ type Plans interface {
 	Plan(version int) *pipeline.Plan
 }
 
-// Past is what an event needs to know of things that are over: dispatch loads
-// it when a request names something that is not live.
+// Past is what an event needs and the state does not hold: things that are over,
+// which dispatch loads, and a quota.
 type Past struct {
 	// AnsweredTokens are approval tokens that were answered.
 	AnsweredTokens []string
+	// Executions are executions that are not live, by id; nil for an id that the
+	// pipeline does not have. Step asks for what it lacks (see Missing) and
+	// changes none of them.
+	Executions map[string]*Execution
+	// ConcurrentExecutions is how many executions may be under way in the modes
+	// QUEUED and PARALLEL; zero for DefaultConcurrentExecutions.
+	ConcurrentExecutions int
+}
+
+// DefaultConcurrentExecutions is CodePipeline's quota (execution.md 2.6, Q5).
+const DefaultConcurrentExecutions = 50
+
+// Missing is the error of a Step that needs an execution that is not live: the
+// caller loads it and the state anew, and steps again with it in Past.
+type Missing struct{ Execution string }
+
+func (e *Missing) Error() string {
+	return "stepping needs pipeline execution " + e.Execution + ", which is not live"
 }
 
 // Step applies one event to one pipeline. It owns s: it may change and return
@@ -34,11 +52,17 @@ func Step(plans Plans, s *State, past Past, ev Event) (*State, Decision, error) 
 	if s.Pipeline.Deleted {
 		return s, Decision{}, m.onDeleted()
 	}
-	if err := m.apply(ev.Body); err != nil {
+	err := m.apply(ev.Body)
+	if err == nil {
+		s.Pipeline.LastAt = m.at
+		m.settle()
+	}
+	if m.missing != "" {
+		err = &Missing{Execution: m.missing}
+	}
+	if err != nil {
 		return s, Decision{}, err
 	}
-	s.Pipeline.LastAt = m.at
-	m.settle()
 	m.retire()
 	m.check()
 	return s, m.d, nil
@@ -52,7 +76,9 @@ type machine struct {
 	ev     Event
 	at     int64
 	minted int
-	d      Decision
+	// missing is an execution that a rule asked for and the past lacks.
+	missing string
+	d       Decision
 }
 
 func (m *machine) apply(body Body) error {
@@ -67,6 +93,12 @@ func (m *machine) apply(body Body) error {
 		return m.startExecution(b)
 	case StopExecution:
 		return m.stopExecution(b)
+	case RetryStage:
+		return m.retryStage(b)
+	case RollBack:
+		return m.rollBack(b)
+	case OverrideCondition:
+		return m.overrideCondition(b)
 	case SetTransition:
 		return m.setTransition(b)
 	case AnswerApproval:
@@ -84,7 +116,7 @@ func (m *machine) apply(body Body) error {
 // settle runs the rules in a fixed order until nothing more happens. Each rule
 // reports whether it changed anything.
 func (m *machine) settle() {
-	for m.advance() || m.supersede() || m.admit() {
+	for m.missing == "" && (m.advance() || m.admitRollback() || m.supersede() || m.admit()) {
 	}
 }
 
@@ -147,7 +179,21 @@ func (m *machine) stagePlan(e *Execution) *pipeline.StagePlan {
 	return &m.plan(e).Stages[e.Stage]
 }
 
-// stageOf returns the shared state of that stage.
+// stageOf returns the shared state of that stage; nil only for a PARALLEL
+// execution whose stage the current definition no longer has.
 func (m *machine) stageOf(e *Execution) *Stage {
 	return m.s.Stage(m.stagePlan(e).Name)
+}
+
+// execution returns the execution with the id, live or not; nil if the pipeline
+// has none, or if the past must be asked first.
+func (m *machine) execution(id string) *Execution {
+	if e := m.s.Execution(id); e != nil {
+		return e
+	}
+	e, known := m.past.Executions[id]
+	if !known {
+		m.missing = id
+	}
+	return e
 }

@@ -24,8 +24,11 @@ func (m *machine) stopExecution(b StopExecution) error {
 	}
 	if e.Status != Stopping {
 		m.setStatus(e, Stopping, "")
-		e.record().Status = Stopping
-		m.change(Change{Kind: StageChanged, Execution: e.ID, Stage: m.stagePlan(e).Name, Status: Stopping})
+		m.showStage(e, StageChanged, Stopping)
+	}
+	if e.Gate != "" {
+		// Nothing is lost by leaving a rule, so nobody waits for one (execution.md 4.1).
+		m.leaveGate(e, Abandoned)
 	}
 	if b.Abandon {
 		m.abandonActions(e)

@@ -1,6 +1,10 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
 
 // supersede leaves, of the executions that wait at one entrance in SUPERSEDED
 // mode, only the newest: the others become Superseded. It happens between
@@ -10,7 +14,7 @@ func (m *machine) supersede() bool {
 	changed := false
 	for i := range m.s.Pipeline.Stages {
 		st := &m.s.Pipeline.Stages[i]
-		if len(st.Waiting) < 2 {
+		if len(st.Waiting) < 2 || m.s.Execution(st.Waiting[0]).Mode != pipeline.ModeSuperseded {
 			continue
 		}
 		newest := m.newest(st.Waiting)
@@ -37,7 +41,11 @@ func (m *machine) newest(ids []string) *Execution {
 	return newest
 }
 
-// leaveEntrance takes an execution out of a stage's waiting ones.
+// leaveEntrance takes an execution out of a stage's waiting ones. PARALLEL
+// executions are not among them, and their stage may be gone.
 func (m *machine) leaveEntrance(st *Stage, id string) {
+	if st == nil {
+		return
+	}
 	st.Waiting = slices.DeleteFunc(st.Waiting, func(w string) bool { return w == id })
 }

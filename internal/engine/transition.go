@@ -28,7 +28,7 @@ func (m *machine) setTransition(b SetTransition) error {
 // markStale keeps those from entering that waited behind the transition.
 func (m *machine) markStale(b SetTransition) {
 	for _, e := range m.s.Executions {
-		if e.Inside {
+		if e.Inside || e.Ended() {
 			continue
 		}
 		plan := m.plan(e)

@@ -7,8 +7,9 @@ import "github.com/penstock-cd/penstock/internal/pipeline"
 const definitionUpdated = "Pipeline definition was updated"
 
 // updatePipeline installs a new version (execution.md 2.9, observed.md 15):
-// waiting executions are cancelled, a pending approval fails at once, and what
-// else runs ends before its execution is cancelled.
+// waiting executions are cancelled, a pending approval fails at once, rules are
+// abandoned, and what else runs ends before its execution is cancelled. PARALLEL
+// executions go on under the definition they started with.
 func (m *machine) updatePipeline(b UpdatePipeline) error {
 	for _, e := range m.s.Executions {
 		m.cancel(e)
@@ -22,7 +23,7 @@ func (m *machine) updatePipeline(b UpdatePipeline) error {
 }
 
 func (m *machine) cancel(e *Execution) {
-	if e.Ended() {
+	if e.Ended() || e.parallel() {
 		return
 	}
 	if !e.Inside {
@@ -34,6 +35,9 @@ func (m *machine) cancel(e *Execution) {
 	}
 	e.Cancel = true
 	m.touch(e)
+	if e.Gate != "" {
+		m.leaveGate(e, Cancelled)
+	}
 	stage := m.stagePlan(e)
 	for i := range e.Actions {
 		action := &e.Actions[i]
