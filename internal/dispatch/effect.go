@@ -26,8 +26,10 @@ type effect struct {
 	ActionID    string
 	Version     int
 	Stage       string
-	Name        string
-	Deadline    int64
+	// Gate is the gate of a rule, empty for an action.
+	Gate     string
+	Name     string
+	Deadline int64
 	// Due is when the effect was to be carried out, by the database's clock.
 	Due int64
 	// BegunNode is the node that began the attempt, empty before.
@@ -125,7 +127,7 @@ func scanEffect(list *[]effect) func(scanner) error {
 		var x effect
 		var kind string
 		err := row.Scan(&x.ID, &kind, &x.PipelineID, &x.ExecutionID, &x.ActionID, &x.Version, &x.Stage, &x.Name,
-			&x.Deadline, &x.Due, &x.BegunNode, &x.ProviderState)
+			&x.Deadline, &x.Due, &x.BegunNode, &x.ProviderState, &x.Gate)
 		x.Kind = engine.EffectKind(kind)
 		*list = append(*list, x)
 		return err

@@ -23,6 +23,7 @@ type job struct {
 	key       Key
 	execution *engine.Execution
 	plan      *pipeline.ActionPlan
+	gate      string // of a rule
 	store     pipeline.ArtifactStore
 	action    ActionExecution
 	resolved  map[string]string
@@ -51,11 +52,13 @@ func (d *Dispatcher) prepare(ctx context.Context, x effect) (*job, error) {
 		if err != nil {
 			return err
 		}
-		stage := plan.Stage(x.Stage)
-		if stage < 0 || plan.Stages[stage].Action(x.Name) < 0 {
-			return fmt.Errorf("action %s/%s is not in version %d", x.Stage, x.Name, x.Version)
+		if stage := plan.Stage(x.Stage); stage >= 0 {
+			j.plan = plan.Stages[stage].Attempted(x.Gate, x.Name)
 		}
-		j.plan = &plan.Stages[stage].Actions[plan.Stages[stage].Action(x.Name)]
+		if j.plan == nil {
+			return fmt.Errorf("%s %s/%s is not in version %d", cmp.Or(x.Gate, "action"), x.Stage, x.Name, x.Version)
+		}
+		j.gate = x.Gate
 		j.store = storeOf(plan, j.plan.Region)
 		j.key.Name = plan.Name
 		j.cloneRefs = cloneRefs(plan)
@@ -112,7 +115,13 @@ func (d *Dispatcher) readJob(tx *db.Tx, x effect, j *job, row *pipelineRow) erro
 	if err := decodePart(text, j.execution); err != nil {
 		return fmt.Errorf("reading execution %s: %w", x.ExecutionID, err)
 	}
-	j.action, err = scanAction(tx.QueryRow(sqlSelectAction, x.ActionID, x.PipelineID))
+	if x.Gate == "" {
+		j.action, err = scanAction(tx.QueryRow(sqlSelectAction, x.ActionID, x.PipelineID))
+	} else {
+		var rule RuleExecution
+		rule, err = scanRule(tx.QueryRow(sqlSelectRule, x.ActionID, x.PipelineID))
+		j.action = rule.ActionExecution
+	}
 	if err != nil {
 		return fmt.Errorf("reading action execution %s: %w", x.ActionID, err)
 	}
@@ -223,7 +232,11 @@ func (j *job) keepResolved(tx *db.Tx) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(sqlResolveAction, j.action.ID, string(text)); err != nil {
+	statement := sqlResolveAction
+	if j.gate != "" {
+		statement = sqlResolveRule
+	}
+	if _, err := tx.Exec(statement, j.action.ID, string(text)); err != nil {
 		return fmt.Errorf("keeping the resolved configuration of action execution %s: %w", j.action.ID, err)
 	}
 	return nil

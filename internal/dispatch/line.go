@@ -43,6 +43,8 @@ type unit struct {
 	// that commit was made on top of version since.
 	retried bool
 	since   int64
+	// missing are executions that are not live and that Step asked for.
+	missing []string
 
 	decision engine.Decision
 	err      error
@@ -142,7 +144,10 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 		}
 		l.state = nil
 		var replayed *replayedError
+		var missing *engine.Missing
 		switch {
+		case errors.As(err, &missing):
+			// The unit has noted it: it is loaded with the state.
 		case errors.As(err, &replayed):
 			// The start was made earlier: answer with that execution.
 			replayed.unit.decision = engine.Decision{ExecutionID: replayed.execution}
@@ -196,6 +201,9 @@ func (d *Dispatcher) tryBatch(l *line, batch []*unit, lock bool) (err error) {
 			if err := d.load(tx, l, ""); err != nil {
 				return err
 			}
+			if err := d.loadMissing(tx, l, batch); err != nil {
+				return err
+			}
 			return d.findApplied(tx, l, batch)
 		})
 		if err != nil {
@@ -220,6 +228,9 @@ func (d *Dispatcher) tryLocked(l *line, batch []*unit) error {
 	var w *writes
 	err := d.DB.Write(d.work, func(tx *db.Tx) error {
 		if err := d.load(tx, l, d.DB.Dialect().LockSuffix); err != nil {
+			return err
+		}
+		if err := d.loadMissing(tx, l, batch); err != nil {
 			return err
 		}
 		if err := d.findApplied(tx, l, batch); err != nil {
@@ -306,7 +317,13 @@ func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error)
 		if err := d.gatherPlans(tx, l, u, plans); err != nil {
 			return nil, err
 		}
+		u.past.ConcurrentExecutions = d.Quotas.ConcurrentExecutions
 		s, decision, err := engine.Step(plans, l.state, u.past, u.ev)
+		var missing *engine.Missing
+		if errors.As(err, &missing) {
+			u.missing = append(u.missing, missing.Execution)
+			return nil, err
+		}
 		u.decision, u.err = decision, err
 		if err != nil {
 			continue

@@ -95,6 +95,30 @@ func (d *Dispatcher) load(tx *db.Tx, l *line, suffix string) error {
 	return nil
 }
 
+// loadMissing gives the units the executions that their Steps asked for, as they
+// are in the snapshot that the state was loaded from. One that is live is in the
+// state by now.
+func (d *Dispatcher) loadMissing(tx *db.Tx, l *line, batch []*unit) error {
+	for _, u := range batch {
+		if len(u.missing) == 0 {
+			continue
+		}
+		u.past.Executions = make(map[string]*engine.Execution, len(u.missing))
+		for _, id := range u.missing {
+			x, err := readExecution(tx, id)
+			switch {
+			case errors.Is(err, ErrExecutionNotFound) || err == nil && x.PipelineID != l.id:
+				u.past.Executions[id] = nil
+			case err != nil:
+				return fmt.Errorf("loading pipeline %s: %w", l.id, err)
+			default:
+				u.past.Executions[id] = &x.Execution
+			}
+		}
+	}
+	return nil
+}
+
 // scanner is a row or the current one of rows.
 type scanner interface{ Scan(dest ...any) error }
 

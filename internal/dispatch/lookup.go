@@ -10,11 +10,12 @@ import (
 )
 
 const sqlPipelineOfAction = `
-	select p.name from action_executions a join pipelines p on p.id = a.pipeline_id
-	where a.id = $1 and p.account = $2 and p.region = $3 and p.deleted = 0`
+	select name from pipelines where account = $2 and region = $3 and deleted = 0 and id in (
+		select pipeline_id from action_executions where id = $1
+		union all select pipeline_id from rule_executions where id = $1)`
 
 // PipelineOfAction returns the name of the pipeline of an account and region that
-// an action execution belongs to, or ErrActionNotFound.
+// an action or rule execution belongs to, or ErrActionNotFound.
 func (d *Dispatcher) PipelineOfAction(ctx context.Context, account, region, id string) (string, error) {
 	var name string
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {

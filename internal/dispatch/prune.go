@@ -142,18 +142,21 @@ func pruneChanges(tx *db.Tx, pipeline string, before int64) (more bool, err erro
 }
 
 func forgetExecution(tx *db.Tx, id string, gone []string) ([]string, error) {
-	err := each(tx, func(row scanner) error {
-		var action string
-		err := row.Scan(&action)
-		gone = append(gone, action)
-		return err
-	}, sqlActionIDs, id)
-	if err != nil {
-		return gone, err
+	for _, attempts := range []string{sqlActionIDs, sqlRuleIDs} {
+		err := each(tx, func(row scanner) error {
+			var attempt string
+			err := row.Scan(&attempt)
+			gone = append(gone, attempt)
+			return err
+		}, attempts, id)
+		if err != nil {
+			return gone, err
+		}
 	}
-	if _, err := tx.Exec(sqlDeleteActions, id); err != nil {
-		return gone, err
+	for _, statement := range []string{sqlDeleteActions, sqlDeleteRules, sqlDeleteExecution} {
+		if _, err := tx.Exec(statement, id); err != nil {
+			return gone, err
+		}
 	}
-	_, err = tx.Exec(sqlDeleteExecution, id)
-	return gone, err
+	return gone, nil
 }

@@ -67,12 +67,16 @@ type actionOutcome struct {
 	Outputs []pipeline.ArtifactLocation `json:"outputs,omitempty"`
 }
 
-func scanAction(row scanner) (ActionExecution, error) {
+func scanAction(row scanner) (ActionExecution, error) { return scanAttempt(row) }
+
+// scanAttempt reads an action execution, or a rule execution and what it has
+// beside.
+func scanAttempt(row scanner, more ...any) (ActionExecution, error) {
 	var a ActionExecution
 	var status, started string
 	var resolved, outcome *string
-	err := row.Scan(&a.ID, &a.ExecutionID, &a.Ord, &a.Version, &a.Stage, &a.Action, &status, &a.StartTime,
-		&a.LastUpdate, &a.UpdatedBy, &started, &resolved, &outcome)
+	err := row.Scan(append([]any{&a.ID, &a.ExecutionID, &a.Ord, &a.Version, &a.Stage, &a.Action, &status, &a.StartTime,
+		&a.LastUpdate, &a.UpdatedBy, &started, &resolved, &outcome}, more...)...)
 	if err != nil {
 		return a, err
 	}
@@ -271,11 +275,15 @@ type State struct {
 	// Actions are the attempts of the latest execution of each stage, by stage,
 	// oldest first.
 	Actions map[string][]ActionExecution
+	// Rules are its rule executions, in the same way.
+	Rules map[string][]RuleExecution
 }
 
 // State reads everything that GetPipelineState shows, in one snapshot.
 func (d *Dispatcher) State(ctx context.Context, p Pipeline) (State, error) {
-	s := State{Executions: map[string]engine.Execution{}, Actions: map[string][]ActionExecution{}}
+	s := State{
+		Executions: map[string]engine.Execution{}, Actions: map[string][]ActionExecution{}, Rules: map[string][]RuleExecution{},
+	}
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
 		l := &line{id: p.ID}
 		if err := d.load(tx, l, ""); err != nil {
@@ -312,11 +320,30 @@ func (s *State) readStage(tx *db.Tx, st engine.Stage) error {
 	if st.Latest == "" {
 		return nil
 	}
-	return each(tx, func(row scanner) error {
+	err := each(tx, func(row scanner) error {
 		a, err := scanAction(row)
 		s.Actions[st.Name] = append(s.Actions[st.Name], a)
 		return err
 	}, sqlListStageActions, st.Latest, st.Name)
+	if err != nil || !s.evaluated(st) {
+		return err
+	}
+	return each(tx, func(row scanner) error {
+		r, err := scanRule(row)
+		s.Rules[st.Name] = append(s.Rules[st.Name], r)
+		return err
+	}, sqlListStageRules, st.Latest, st.Name)
+}
+
+// evaluated reports whether the latest execution of a stage evaluated a
+// condition there.
+func (s *State) evaluated(st engine.Stage) bool {
+	for _, r := range s.Executions[st.Latest].Stages {
+		if r.Name == st.Name && len(r.Gates) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // History returns what became true of an execution, in order: the execution's

@@ -15,17 +15,23 @@ type Quotas struct {
 	Pipelines int
 	// CustomActionTypes is the largest number of custom action types: 50.
 	CustomActionTypes int
+	// ConcurrentExecutions is how many executions of one pipeline may be under way
+	// in the modes QUEUED and PARALLEL: 50.
+	ConcurrentExecutions int
 }
 
 // DefaultQuotas are CodePipeline's.
-func DefaultQuotas() Quotas { return Quotas{Pipelines: 1000, CustomActionTypes: 50} }
+func DefaultQuotas() Quotas {
+	return Quotas{Pipelines: 1000, CustomActionTypes: 50, ConcurrentExecutions: 50}
+}
 
 // withDefaults fills the zero fields.
 func (q Quotas) withDefaults() Quotas {
 	d := DefaultQuotas()
 	return Quotas{
-		Pipelines:         cmp.Or(q.Pipelines, d.Pipelines),
-		CustomActionTypes: cmp.Or(q.CustomActionTypes, d.CustomActionTypes),
+		Pipelines:            cmp.Or(q.Pipelines, d.Pipelines),
+		CustomActionTypes:    cmp.Or(q.CustomActionTypes, d.CustomActionTypes),
+		ConcurrentExecutions: cmp.Or(q.ConcurrentExecutions, d.ConcurrentExecutions),
 	}
 }
 

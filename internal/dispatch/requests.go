@@ -159,6 +159,24 @@ func (d *Dispatcher) StopExecution(ctx context.Context, key Key, r engine.StopEx
 	return err
 }
 
+// RetryStage runs a failed or stopped stage of an execution again.
+func (d *Dispatcher) RetryStage(ctx context.Context, key Key, r engine.RetryStage) error {
+	_, err := d.request(ctx, key, r, engine.Past{}, "")
+	return err
+}
+
+// RollBack starts an execution that rolls a stage back, and returns its id.
+func (d *Dispatcher) RollBack(ctx context.Context, key Key, r engine.RollBack) (string, error) {
+	decision, err := d.request(ctx, key, r, engine.Past{}, "")
+	return decision.ExecutionID, err
+}
+
+// OverrideCondition lets an execution pass a condition of a stage.
+func (d *Dispatcher) OverrideCondition(ctx context.Context, key Key, r engine.OverrideCondition) error {
+	_, err := d.request(ctx, key, r, engine.Past{}, "")
+	return err
+}
+
 // SetTransition enables or disables one side of a stage.
 func (d *Dispatcher) SetTransition(ctx context.Context, key Key, r engine.SetTransition) error {
 	_, err := d.request(ctx, key, r, engine.Past{}, "")

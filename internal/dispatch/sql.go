@@ -91,17 +91,19 @@ const (
 
 	sqlInsertEffect = `
 		insert into effects (id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, node,
-			provider_state)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+			provider_state, gate)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`
 	sqlVoidEffects = `
 		delete from effects where action_id = $1 and kind = 'RunAction' returning node, begun_node, provider_state`
 	sqlDeleteEffect = `delete from effects where id = $1`
 	sqlClaimEffects = `
 		update effects set node = $1 where id in (
 			select id from effects where node = '' and due <= $2 order by due limit $3 %s)
-		returning id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, begun_node, provider_state`
+		returning id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, begun_node, provider_state,
+			gate`
 	sqlOwnEffects = `
-		select id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, begun_node, provider_state
+		select id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, begun_node, provider_state,
+			gate
 		from effects where node = $1`
 	sqlNextDue = `select coalesce(min(due), 0) from effects where node = ''`
 	sqlBegin   = `

@@ -177,7 +177,7 @@ func (w *writes) started(id string) bool {
 func (w *writes) insertEffect(tx *db.Tx, ef engine.Effect, v voidedEffect) error {
 	x := effect{
 		ID: ef.Action, Kind: ef.Kind, PipelineID: w.line.id, ExecutionID: ef.Execution, ActionID: ef.Action,
-		Version: ef.Version, Stage: ef.Stage, Name: ef.Name, Deadline: ef.Deadline,
+		Version: ef.Version, Stage: ef.Stage, Gate: ef.Gate, Name: ef.Name, Deadline: ef.Deadline,
 	}
 	node := w.d.node
 	if ef.Kind == engine.StopAction {
@@ -187,7 +187,7 @@ func (w *writes) insertEffect(tx *db.Tx, ef engine.Effect, v voidedEffect) error
 		x.ID, x.ProviderState, node = "stop/"+ef.Action, v.state, v.node
 	}
 	_, err := tx.Exec(sqlInsertEffect, x.ID, string(x.Kind), x.PipelineID, x.ExecutionID, x.ActionID, x.Version,
-		x.Stage, x.Name, x.Deadline, immediately, node, x.ProviderState)
+		x.Stage, x.Name, x.Deadline, immediately, node, x.ProviderState, x.Gate)
 	if err != nil {
 		return fmt.Errorf("writing effect %s: %w", x.ID, err)
 	}
@@ -215,7 +215,11 @@ func (w *writes) commitUnit(tx *db.Tx, u *unit, version int64, changes string) e
 		case engine.ActionStarted:
 			err = w.insertAction(tx, c, version*ordStride+int64(i))
 		case engine.ActionEnded:
-			err = endAction(tx, c)
+			err = endAttempt(tx, sqlEndAction, c)
+		case engine.RuleStarted:
+			err = w.insertRule(tx, c, version*ordStride+int64(i))
+		case engine.RuleEnded:
+			err = endAttempt(tx, sqlEndRule, c)
 		}
 		if err != nil {
 			return err
@@ -270,12 +274,13 @@ func (w *writes) execution(id string) *engine.Execution {
 	return w.line.state.Execution(id)
 }
 
-func endAction(tx *db.Tx, c engine.Change) error {
+// endAttempt closes an action or a rule execution by the statement given.
+func endAttempt(tx *db.Tx, statement string, c engine.Change) error {
 	text, err := json.Marshal(actionOutcome{Outcome: c.Outcome, Outputs: c.Outputs})
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(sqlEndAction, c.ActionID, string(c.Status), c.At, c.By, string(text))
+	_, err = tx.Exec(statement, c.ActionID, string(c.Status), c.At, c.By, string(text))
 	if err != nil {
 		return fmt.Errorf("writing action execution %s: %w", c.ActionID, err)
 	}

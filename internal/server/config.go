@@ -101,6 +101,9 @@ type Quotas struct {
 	// CustomActionTypes is the largest number of custom action types, 50 by
 	// default.
 	CustomActionTypes int `yaml:"customActionTypes"`
+	// ConcurrentExecutions is how many executions of a pipeline may be under way
+	// in the modes QUEUED and PARALLEL, 50 by default.
+	ConcurrentExecutions int `yaml:"concurrentExecutions"`
 	// ConfigurationValue is the largest length of a configuration value of an
 	// action, in characters, 1000 by default. It is asked of what comes in: a
 	// stored pipeline is never refused.
@@ -148,10 +151,11 @@ func (c Config) withDefaults() Config {
 func (q Quotas) withDefaults() Quotas {
 	d := dispatch.DefaultQuotas()
 	return Quotas{
-		Pipelines:          cmp.Or(q.Pipelines, d.Pipelines),
-		CustomActionTypes:  cmp.Or(q.CustomActionTypes, d.CustomActionTypes),
-		ConfigurationValue: cmp.Or(q.ConfigurationValue, DefaultConfigurationValue),
-		Webhooks:           cmp.Or(q.Webhooks, trigger.DefaultMaxWebhooks),
+		Pipelines:            cmp.Or(q.Pipelines, d.Pipelines),
+		CustomActionTypes:    cmp.Or(q.CustomActionTypes, d.CustomActionTypes),
+		ConcurrentExecutions: cmp.Or(q.ConcurrentExecutions, d.ConcurrentExecutions),
+		ConfigurationValue:   cmp.Or(q.ConfigurationValue, DefaultConfigurationValue),
+		Webhooks:             cmp.Or(q.Webhooks, trigger.DefaultMaxWebhooks),
 	}
 }
 
@@ -202,6 +206,7 @@ func (c Config) Check() error {
 		n   int
 	}{
 		{"pipelines", c.Quotas.Pipelines}, {"customActionTypes", c.Quotas.CustomActionTypes},
+		{"concurrentExecutions", c.Quotas.ConcurrentExecutions},
 		{"configurationValue", c.Quotas.ConfigurationValue}, {"webhooks", c.Quotas.Webhooks},
 	} {
 		if q.n < 0 {

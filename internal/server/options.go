@@ -43,6 +43,7 @@ func Scalars() []Scalar {
 		scalar("inertTriggers", "permit pipelines with triggers, which are not watched", func(c *Config) any { return &c.InertTriggers }),
 		scalar("quotas.pipelines", "pipelines that an account may have in a region (default 1000)", func(c *Config) any { return &c.Quotas.Pipelines }),
 		scalar("quotas.customActionTypes", "custom action types that an account may have in a region (default 50)", func(c *Config) any { return &c.Quotas.CustomActionTypes }),
+		scalar("quotas.concurrentExecutions", "executions of a QUEUED or PARALLEL pipeline under way at once (default 50)", func(c *Config) any { return &c.Quotas.ConcurrentExecutions }),
 		scalar("quotas.configurationValue", "characters that a configuration value of an action may have (default 1000)", func(c *Config) any { return &c.Quotas.ConfigurationValue }),
 		scalar("quotas.webhooks", "webhooks that an account may have in a region (default 300)", func(c *Config) any { return &c.Quotas.Webhooks }),
 		scalar("logLevel", `debug, info, warn or error (default "info")`, func(c *Config) any { return &c.LogLevel }),

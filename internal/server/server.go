@@ -142,7 +142,10 @@ func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogu
 		DB: s.db, Catalogue: catalogue, Node: s.node, Workspaces: workspaces, Exclusive: s.cfg.Database == "",
 		Artifacts: artifacts{store: s.buckets, owner: s.owner()}, Sealer: s.iam.Keyring(), Logger: s.log,
 		InertTriggers: s.cfg.InertTriggers,
-		Quotas:        dispatch.Quotas{Pipelines: s.cfg.Quotas.Pipelines, CustomActionTypes: s.cfg.Quotas.CustomActionTypes},
+		Quotas: dispatch.Quotas{
+			Pipelines: s.cfg.Quotas.Pipelines, CustomActionTypes: s.cfg.Quotas.CustomActionTypes,
+			ConcurrentExecutions: s.cfg.Quotas.ConcurrentExecutions,
+		},
 		NodeGone: func(ctx context.Context, name string) {
 			if err := s.logs.EndNode(ctx, name); err != nil {
 				s.log.Error("ending the logs of a node that is gone", "node", name, "error", err)
