@@ -85,7 +85,9 @@ func (v *view) planGates(stages []StagePlan) {
 	}
 }
 
-// gate builds the plan of one gate; nil if nothing can come of it.
+// gate builds the plan of one gate; nil if nothing can come of it. A condition
+// that does not say its result fails the stage: that is the reading which lets
+// nothing through.
 func (v *view) gate(g gate, rules []located) *GatePlan {
 	if g.result == "" && len(g.conditions) == 0 {
 		return nil
@@ -99,7 +101,7 @@ func (v *view) gate(g gate, rules []located) *GatePlan {
 			plan.Rules = append(plan.Rules, rule)
 		}
 		rules = rules[len(c.Rules):]
-		plan.Conditions = append(plan.Conditions, ConditionPlan{Result: c.Result, From: from, To: len(plan.Rules)})
+		plan.Conditions = append(plan.Conditions, ConditionPlan{Result: cmp.Or(c.Result, ResultFail), From: from, To: len(plan.Rules)})
 	}
 	if plan.Engages(ResultRetry) {
 		plan.RetryMode = cmp.Or(g.retryMode, RetryFailedActions)

@@ -25,6 +25,7 @@ func TestGatePlan(t *testing.T) {
 		try.Region, try.RoleArn = "eu-west-1", "arn:role"
 		d.Stages[2].OnSuccess = &Conditions{Conditions: []Condition{{Result: ResultRollback, Rules: []RuleDeclaration{check, try}}}}
 		d.Stages[2].OnFailure = &FailureConditions{Result: ResultRetry}
+		d.Stages[0].OnSuccess = &Conditions{Conditions: []Condition{{Rules: []RuleDeclaration{ruleOf("Silent", "VariableCheck", nil)}}}}
 		d.Stages[1].OnFailure = &FailureConditions{
 			RetryConfiguration: &RetryConfiguration{RetryMode: RetryAllActions},
 			Conditions:         []Condition{{Result: ResultRetry, Rules: []RuleDeclaration{ruleOf("Alarm", "CloudWatchAlarm", map[string]string{"AlarmName": "a"})}}},
@@ -39,7 +40,10 @@ func TestGatePlan(t *testing.T) {
 		got = append(got, []*GatePlan{stages[i].Gate(GateBeforeEntry), stages[i].Gate(GateOnSuccess), stages[i].Gate(GateOnFailure)})
 	}
 	want := [][]*GatePlan{
-		{nil, nil, nil},
+		{nil, {
+			Conditions: []ConditionPlan{{ResultFail, 0, 1}},
+			Rules:      []ActionPlan{{Name: "Silent", Type: rule("VariableCheck"), RunOrder: 1, Timeout: hour}},
+		}, nil},
 		{nil, nil, {
 			RetryMode: RetryAllActions, Conditions: []ConditionPlan{{ResultRetry, 0, 1}},
 			Rules: []ActionPlan{{

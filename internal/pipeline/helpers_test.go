@@ -39,6 +39,7 @@ func testTypes() typeTable {
 		{ID: ActionTypeID{CategoryBuild, OwnerCustom, "Ours", "1"}, Inputs: ArtifactBounds{0, 5}, Outputs: ArtifactBounds{0, 5},
 			Properties: []ConfigurationProperty{{Name: "Project", Required: true, Queryable: true}}},
 	}
+	types = append(types, ruleTypes()...)
 	table := make(typeTable)
 	for _, t := range types {
 		t.Available = true
@@ -46,7 +47,23 @@ func testTypes() typeTable {
 	}
 	elsewhere := ActionType{ID: awsType(CategoryDeploy, "Elsewhere"), Inputs: ArtifactBounds{0, 1}}
 	table[elsewhere.ID] = elsewhere
+	unheld := ActionType{ID: awsType(CategoryRule, "Unheld")}
+	table[unheld.ID] = unheld
 	return table
+}
+
+// ruleTypes are the rule types that the tests declare.
+func ruleTypes() []ActionType {
+	return []ActionType{
+		{ID: awsType(CategoryRule, "VariableCheck"), Properties: []ConfigurationProperty{
+			property("Variable", true), property("Value", true), property("Operator", true)}},
+		{ID: awsType(CategoryRule, "DeploymentWindow"), Properties: []ConfigurationProperty{property("Cron", true), property("TimeZone", false)}},
+		{ID: awsType(CategoryRule, "CloudWatchAlarm"), Properties: []ConfigurationProperty{property("AlarmName", true)}},
+		{ID: awsType(CategoryRule, "LambdaInvoke"), Inputs: ArtifactBounds{0, 5}, Properties: []ConfigurationProperty{property("FunctionName", true)}},
+		{ID: awsType(CategoryRule, "CodeBuild"), Inputs: ArtifactBounds{1, 5}, Properties: []ConfigurationProperty{
+			property("ProjectName", true), property("PrimarySource", false)}},
+		{ID: awsType(CategoryRule, "Commands"), Inputs: ArtifactBounds{0, 10}},
+	}
 }
 
 func testEnvironment() Environment {

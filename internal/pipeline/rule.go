@@ -75,8 +75,9 @@ func stageRules() []Rule {
 		kept("S5", invalidStructure, "not all actions are sources",
 			"Pipeline should contain at least 1 action whose category is not Source"),
 		kept("S6", invalidStage, "stage names are unique", "Stage name '<stage>' is used more than once"),
-		kept("S7", invalidAction, "action names are unique in their stage",
-			"Action name '<action>' is used more than once in stage '<stage>'"),
+		kept("S7", invalidAction, "action names are unique in their stage, and rule names are",
+			"Action name '<action>' is used more than once in stage '<stage>'",
+			"Rule name '<rule>' is used more than once in stage '<stage>'"),
 		kept("S8", invalidStage, "a stage has 1 to 50 actions",
 			"Stage '<stage>' does not contain any action. There should be a minimum of 1 action in a stage",
 			"Stage '<stage>' has too many actions. There can only be up to <n> actions in a stage"),
@@ -129,24 +130,38 @@ func storeRules() []Rule {
 func typeRules() []Rule {
 	return []Rule{
 		kept("S27", invalidAction, "the action type is there and can be run",
-			"ActionType (Category: '<category>', Provider: '<provider>', Owner: '<owner>', Version: '<version>') in action '<action>' is not available in region '<region>'"),
+			"ActionType (Category: '<category>', Provider: '<provider>', Owner: '<owner>', Version: '<version>') in action '<action>' is not available in region '<region>'",
+			"RuleType (Category: 'Rule', Provider: '<provider>', Owner: '<owner>', Version: '<version>') in rule '<rule>' is not available in region '<region>'"),
 		kept("S28", invalidAction, "the numbers of artifacts fit the type",
 			"Action <action> declares <n> input artifacts which is less than the minimum count (<n>)",
 			"Action <action> declares <n> input artifacts which is more than the maximum count (<n>)",
 			"Action <action> declares <n> output artifacts which is less than the minimum count (<n>)",
-			"Action <action> declares <n> output artifacts which is more than the maximum count (<n>)"),
-		kept("S29", invalidAction, "required configuration is there", missingText),
+			"Action <action> declares <n> output artifacts which is more than the maximum count (<n>)",
+			"Rule <rule> declares <n> input artifacts which is less than the minimum count (<n>)",
+			"Rule <rule> declares <n> input artifacts which is more than the maximum count (<n>)"),
+		kept("S29", invalidAction, "required configuration is there", missingText, missingRuleText),
 		kept("S30", invalidAction, "unknown configuration is not",
-			"Action configuration for action '<action>' contains unknown configuration '<key>'"),
-		kept("S31", invalidAction, "a Commands action has commands", "Action <action> must have a non-empty commands field"),
+			"Action configuration for action '<action>' contains unknown configuration '<key>'",
+			"Rule configuration for rule '<rule>' contains unknown configuration '<key>'"),
+		kept("S31", invalidAction, "a Commands action or rule has commands",
+			"Action <action> must have a non-empty commands field", "Rule <rule> must have a non-empty commands field"),
 	}
 }
 
-const missingText = "Action configuration for action '<action>' is missing required configuration '<key>'"
+const (
+	missingText     = "Action configuration for action '<action>' is missing required configuration '<key>'"
+	missingRuleText = "Rule configuration for rule '<rule>' is missing required configuration '<key>'"
+)
 
 // relationTexts are S32 to S39: what actions say about each other.
 func relationTexts() []Rule {
 	const reference = "\nStageName=[<stage>], ActionName=[<action>], ActionConfigurationKey=[<key>], VariableReferenceText=[<reference>]"
+	const ofRule = "\nStageName=[<stage>], RuleName=[<rule>], RuleConfigurationKey=[<key>], VariableReferenceText=[<reference>]"
+	const (
+		malformed = referenceFormat + " The following pipeline execution variables are not in this format."
+		unknown   = referenceFormat + " The following pipeline execution variables are referencing a namespace that does not exist."
+		late      = referenceFormat + " The following pipeline execution variables are referencing a namespace of an action that does not run before the action with the reference."
+	)
 	return []Rule{
 		kept("S32", invalidAction, "namespaces are unique",
 			"Namespaces must be unique across the pipeline definition. The following occur more than once in the pipeline.\nStageName=[<stage>], ActionName=[<action>], Namespace=[<namespace>]"),
@@ -154,14 +169,13 @@ func relationTexts() []Rule {
 			"Namespace '<namespace>' in action '<action>' is also the name of an artifact. A namespace must differ from all artifact names"),
 		kept("S34", invalidAction, "the namespaces codepipeline and variables are reserved", "Namespace '<namespace>' in action '<action>' is reserved"),
 		kept("S35", invalidAction, "a reference names a namespace of an action that ran before",
-			referenceFormat+" The following pipeline execution variables are not in this format."+reference,
-			referenceFormat+" The following pipeline execution variables are referencing a namespace that does not exist."+reference,
-			referenceFormat+" The following pipeline execution variables are referencing a namespace of an action that does not run before the action with the reference."+reference),
+			malformed+reference, unknown+reference, late+reference, malformed+ofRule, unknown+ofRule, late+ofRule),
 		kept("S36", invalidStructure, "source actions refer to no pipeline variable",
 			"Variables at the pipeline level cannot be used in source actions."+reference),
 		kept("S37", invalidStructure, "pipeline variables are declared", "The referenced variables haven't been declared.\n"),
 		kept("S38", invalidAction, "an input artifact is an output of an action that ran before",
-			"Input Artifact Bundle <artifact> in action <action> is not declared as Output Artifact Bundle in any of the preceding actions"),
+			"Input Artifact Bundle <artifact> in action <action> is not declared as Output Artifact Bundle in any of the preceding actions",
+			"Input Artifact Bundle <artifact> in rule <rule> is not declared as Output Artifact Bundle in any of the preceding actions"),
 		kept("S39", invalidAction, "output artifact names are unique",
 			"Output Artifact Bundle name must be unique within the pipeline. <artifact> has been used more than once."),
 	}
@@ -179,7 +193,10 @@ func approvalRules() []Rule {
 		unkept("S43", "automatic retry has no onFailure conditions beside it", "CodePipeline's own documentation contradicts itself; S19 keeps a result and conditions apart"),
 		kept("S44", invalidStage, "an entry condition that skips has LambdaInvoke and VariableCheck rules only",
 			"An entry condition with the result SKIP can only have LambdaInvoke and VariableCheck rules: rule '<rule>' of stage '<stage>'"),
-		kept("S45", invalidStage, "each gate has the results that it can have", "The <gate> condition of stage '<stage>' cannot have the result <result>"),
+		kept("S45", invalidStage, "each gate has the results that it can have, and rules",
+			"The <gate> condition of stage '<stage>' cannot have the result <result>",
+			"The <gate> condition of stage '<stage>' has a retryConfiguration, which needs the result RETRY",
+			"The <gate> condition of stage '<stage>' has no rules"),
 		kept("S46", invalidStage, "the first stage does not roll back", "The first stage of a pipeline cannot be rolled back: '<stage>'"),
 	}
 }
@@ -196,6 +213,6 @@ func laterRules() []Rule {
 		kept("S51", invalidAction, "a queryable value fits a query",
 			"Action configuration for action '<action>' has an invalid value for the queryable configuration '<key>': it must have at most 20 characters, which must be letters, digits, underscores or hyphens"),
 		unkept("S52", "an S3 deployment that does not extract has an ObjectKey", "CodePipeline accepts it, and the action fails (observed.md 0)"),
-		kept("S53", invalidAction, "CodeBuild with several inputs has a PrimarySource", missingText),
+		kept("S53", invalidAction, "CodeBuild with several inputs has a PrimarySource", missingText, missingRuleText),
 	}
 }

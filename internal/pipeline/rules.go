@@ -9,6 +9,8 @@ type rule struct {
 	whole func(*view) string
 	// each judges one action.
 	each func(*view, *located) string
+	// gates lets each judge the rules of conditions too.
+	gates bool
 }
 
 // The exceptions of a broken rule.
@@ -21,7 +23,8 @@ const (
 )
 
 // check returns the first broken rule. Rules about one action are applied
-// action by action: all rules of the first action, then all of the second.
+// action by action: all rules of the first action, then all of the second; the
+// rules of conditions follow the actions.
 func (v *view) check() *Violation {
 	if violation := v.first(structureRules()); violation != nil {
 		return violation
@@ -35,7 +38,7 @@ func (v *view) check() *Violation {
 	}
 	// Whether a known action can really be run here is the last question, so
 	// that everything wrong with a declaration is told before.
-	return v.first([]rule{{id: "S27", each: typeAvailable}})
+	return v.first([]rule{{id: "S27", each: typeAvailable, gates: true}})
 }
 
 // structureRules judge stages and modes.
@@ -58,26 +61,30 @@ func structureRules() []rule {
 		{id: "S8", whole: stageActionCount},
 		{id: "S9", whole: pipelineActionCount},
 		{id: "S7", whole: actionNamesUnique},
+		{id: "S7", whole: ruleNamesUnique},
 		{id: "S11", whole: noBlockers},
 		{id: "S18", whole: parallelNoRollback},
 		{id: "S19", whole: failureResultOrConditions},
 		{id: "S45", whole: gateResults},
+		{id: "S45", whole: retryModes},
+		{id: "S45", whole: conditionsHaveRules},
 		{id: "S46", whole: firstStageNoRollback},
 		{id: "S44", whole: skipRules},
 	}
 }
 
-// actionRules judge each action by itself, against its type.
+// actionRules judge each action by itself, against its type; what types say of
+// rules of conditions, too.
 func actionRules() []rule {
 	return []rule{
-		{id: "S27", each: typeKnown},
+		{id: "S27", each: typeKnown, gates: true},
 		{id: "S16", each: typeNeedsV2},
-		{id: "S28", each: artifactCounts},
-		{id: "S29", each: requiredConfiguration},
-		{id: "S30", each: unknownConfiguration},
-		{id: "S31", each: commandsPresent},
+		{id: "S28", each: artifactCounts, gates: true},
+		{id: "S29", each: requiredConfiguration, gates: true},
+		{id: "S30", each: unknownConfiguration, gates: true},
+		{id: "S31", each: commandsPresent, gates: true},
 		{id: "S51", each: queryableValue},
-		{id: "S53", each: primarySource},
+		{id: "S53", each: primarySource, gates: true},
 		{id: "S40", each: notificationFormat},
 		{id: "S41", each: notificationService},
 		{id: "S42", each: notificationRegion},
@@ -135,6 +142,16 @@ func (v *view) firstOfEach(rules []rule) *Violation {
 	for i := range v.actions {
 		for _, r := range rules {
 			if text := r.each(v, &v.actions[i]); text != "" {
+				return r.violation(text)
+			}
+		}
+	}
+	for i := range v.rules {
+		for _, r := range rules {
+			if !r.gates {
+				continue
+			}
+			if text := r.each(v, &v.rules[i]); text != "" {
 				return r.violation(text)
 			}
 		}

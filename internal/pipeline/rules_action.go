@@ -10,7 +10,8 @@ import (
 // typeKnown is S27 for a type that nobody has heard of: without a type nothing
 // more can be said about the action. typeAvailable is S27 for the rest.
 func typeKnown(v *view, l *located) string {
-	if l.known {
+	// A rule type is no action type.
+	if l.known && (l.gate != "") == (l.ActionTypeID.Category == CategoryRule) {
 		return ""
 	}
 	return notAvailable(v, l)
@@ -23,6 +24,16 @@ func typeAvailable(v *view, l *located) string {
 	return notAvailable(v, l)
 }
 
+// title and noun say what the texts are about.
+func (l *located) title() string {
+	if l.gate != "" {
+		return "Rule"
+	}
+	return "Action"
+}
+
+func (l *located) noun() string { return strings.ToLower(l.title()) }
+
 // notAvailable is the text of S27; the region prints as in US_EAST_1.
 func notAvailable(v *view, l *located) string {
 	region := l.Region
@@ -30,8 +41,8 @@ func notAvailable(v *view, l *located) string {
 		region = v.env.Region
 	}
 	id := l.ActionTypeID
-	return fmt.Sprintf("ActionType (Category: '%s', Provider: '%s', Owner: '%s', Version: '%s') in action '%s' is not available in region '%s'",
-		id.Category, id.Provider, id.Owner, id.Version, l.Name, strings.ToUpper(strings.ReplaceAll(region, "-", "_")))
+	return fmt.Sprintf("%sType (Category: '%s', Provider: '%s', Owner: '%s', Version: '%s') in %s '%s' is not available in region '%s'",
+		l.title(), id.Category, id.Provider, id.Owner, id.Version, l.noun(), l.Name, strings.ToUpper(strings.ReplaceAll(region, "-", "_")))
 }
 
 func typeNeedsV2(v *view, l *located) string {
@@ -42,18 +53,18 @@ func typeNeedsV2(v *view, l *located) string {
 }
 
 func artifactCounts(_ *view, l *located) string {
-	if text := artifactCount(l.Name, "input", len(l.InputArtifacts), l.kind.Inputs); text != "" {
+	if text := artifactCount(l, "input", len(l.InputArtifacts), l.kind.Inputs); text != "" {
 		return text
 	}
-	return artifactCount(l.Name, "output", len(l.OutputArtifacts), l.kind.Outputs)
+	return artifactCount(l, "output", len(l.OutputArtifacts), l.kind.Outputs)
 }
 
-func artifactCount(action, side string, n int, bounds ArtifactBounds) string {
+func artifactCount(l *located, side string, n int, bounds ArtifactBounds) string {
 	switch {
 	case n < bounds.Min:
-		return fmt.Sprintf("Action %s declares %d %s artifacts which is less than the minimum count (%d)", action, n, side, bounds.Min)
+		return fmt.Sprintf("%s %s declares %d %s artifacts which is less than the minimum count (%d)", l.title(), l.Name, n, side, bounds.Min)
 	case n > bounds.Max:
-		return fmt.Sprintf("Action %s declares %d %s artifacts which is more than the maximum count (%d)", action, n, side, bounds.Max)
+		return fmt.Sprintf("%s %s declares %d %s artifacts which is more than the maximum count (%d)", l.title(), l.Name, n, side, bounds.Max)
 	}
 	return ""
 }
@@ -68,13 +79,13 @@ func requiredConfiguration(_ *view, l *located) string {
 }
 
 func missingConfiguration(l *located, key string) string {
-	return fmt.Sprintf("Action configuration for action '%s' is missing required configuration '%s'", l.Name, key)
+	return fmt.Sprintf("%s configuration for %s '%s' is missing required configuration '%s'", l.title(), l.noun(), l.Name, key)
 }
 
 func unknownConfiguration(_ *view, l *located) string {
 	for _, key := range slices.Sorted(maps.Keys(l.Configuration)) {
 		if !slices.ContainsFunc(l.kind.Properties, func(p ConfigurationProperty) bool { return p.Name == key }) {
-			return fmt.Sprintf("Action configuration for action '%s' contains unknown configuration '%s'", l.Name, key)
+			return fmt.Sprintf("%s configuration for %s '%s' contains unknown configuration '%s'", l.title(), l.noun(), l.Name, key)
 		}
 	}
 	return ""
@@ -87,8 +98,8 @@ func (a *ActionDeclaration) isAWS(category, provider string) bool {
 }
 
 func commandsPresent(_ *view, l *located) string {
-	if l.isAWS(CategoryCompute, "Commands") && len(l.Commands) == 0 {
-		return fmt.Sprintf("Action %s must have a non-empty commands field", l.Name)
+	if (l.isAWS(CategoryCompute, "Commands") || l.isAWS(CategoryRule, "Commands")) && len(l.Commands) == 0 {
+		return fmt.Sprintf("%s %s must have a non-empty commands field", l.title(), l.Name)
 	}
 	return ""
 }

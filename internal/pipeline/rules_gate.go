@@ -116,3 +116,49 @@ func skipRules(v *view) string {
 	}
 	return ""
 }
+
+// ruleNamesUnique is S7 for rules. The names in one stage are kept apart, over
+// all its gates; pipelines that have a rule of one name in many stages are
+// known to be accepted.
+func ruleNamesUnique(v *view) string {
+	type place struct {
+		stage int
+		name  string
+	}
+	seen := make(map[place]bool, len(v.rules))
+	for i := range v.rules {
+		l := &v.rules[i]
+		at := place{l.stage, l.Name}
+		if seen[at] {
+			return fmt.Sprintf("Rule name '%s' is used more than once in stage '%s'", l.Name, v.stageName(l))
+		}
+		seen[at] = true
+	}
+	return ""
+}
+
+// retryModes refuses a retryConfiguration that nothing reads.
+func retryModes(v *view) string {
+	for i := range v.d.Stages {
+		s := &v.d.Stages[i]
+		for _, g := range s.gates() {
+			if g.retries && !g.engages(ResultRetry) {
+				return fmt.Sprintf("The %s condition of stage '%s' has a retryConfiguration, which needs the result RETRY", g.name, s.Name)
+			}
+		}
+	}
+	return ""
+}
+
+// conditionsHaveRules refuses conditions that nothing decides.
+func conditionsHaveRules(v *view) string {
+	for i := range v.d.Stages {
+		s := &v.d.Stages[i]
+		for _, g := range s.gates() {
+			if slices.ContainsFunc(g.conditions, func(c Condition) bool { return len(c.Rules) == 0 }) {
+				return fmt.Sprintf("The %s condition of stage '%s' has no rules", g.name, s.Name)
+			}
+		}
+	}
+	return ""
+}

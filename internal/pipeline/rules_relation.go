@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -69,12 +70,24 @@ func (v *view) declaresVariables() bool { return len(v.d.Variables) > 0 }
 
 const referenceFormat = "Valid format for a pipeline execution variable reference is a namespace and a key separated by a period (.)."
 
+// everything lists the actions, then the rules.
+func (v *view) everything() iter.Seq[*located] {
+	return func(yield func(*located) bool) {
+		for _, list := range [][]located{v.actions, v.rules} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // references lists, in the form of CodePipeline's texts, the references that
 // wrong accepts.
 func (v *view) references(wrong func(*located, TemplatePart) bool) []string {
 	var lines []string
-	for i := range v.actions {
-		l := &v.actions[i]
+	for l := range v.everything() {
 		for _, t := range l.texts {
 			for _, p := range t.text.Parts {
 				if p.Namespace != "" && wrong(l, p) {
@@ -87,14 +100,13 @@ func (v *view) references(wrong func(*located, TemplatePart) bool) []string {
 }
 
 func (v *view) referenceLine(l *located, key, reference string) string {
-	return fmt.Sprintf("StageName=[%s], ActionName=[%s], ActionConfigurationKey=[%s], VariableReferenceText=[%s]",
-		v.stageName(l), l.Name, key, reference)
+	return fmt.Sprintf("StageName=[%[1]s], %[2]sName=[%[3]s], %[2]sConfigurationKey=[%[4]s], VariableReferenceText=[%[5]s]",
+		v.stageName(l), l.title(), l.Name, key, reference)
 }
 
 func referencesFormed(v *view) string {
 	var lines []string
-	for i := range v.actions {
-		l := &v.actions[i]
+	for l := range v.everything() {
 		for _, t := range l.texts {
 			for _, body := range MalformedReferences(t.text.Source) {
 				lines = append(lines, v.referenceLine(l, t.key, body))
@@ -175,11 +187,10 @@ func inputsProduced(v *view) string {
 			}
 		}
 	}
-	for i := range v.actions {
-		l := &v.actions[i]
+	for l := range v.everything() {
 		for _, in := range l.InputArtifacts {
 			if at, ok := earliest[in.Name]; !ok || !at.before(l.position()) {
-				return fmt.Sprintf("Input Artifact Bundle %s in action %s is not declared as Output Artifact Bundle in any of the preceding actions", in.Name, l.Name)
+				return fmt.Sprintf("Input Artifact Bundle %s in %s %s is not declared as Output Artifact Bundle in any of the preceding actions", in.Name, l.noun(), l.Name)
 			}
 		}
 	}

@@ -17,11 +17,20 @@ type breach struct {
 }
 
 func gateOf(result string, providers ...string) *Conditions {
-	c := Condition{Result: result}
-	for _, p := range providers {
-		c.Rules = append(c.Rules, RuleDeclaration{Name: p, RuleTypeID: RuleTypeID{Category: "Rule", Provider: p}})
+	configurations := map[string]map[string]string{
+		"VariableCheck":   {"Variable": "a", "Value": "a", "Operator": "EQ"},
+		"CloudWatchAlarm": {"AlarmName": "alarm"},
+		"LambdaInvoke":    {"FunctionName": "judge"},
 	}
-	return &Conditions{Conditions: []Condition{c}}
+	var rules []RuleDeclaration
+	for _, p := range providers {
+		rules = append(rules, RuleDeclaration{Name: p, RuleTypeID: RuleTypeID{Category: "Rule", Provider: p}, Configuration: configurations[p]})
+	}
+	return condition(result, rules...)
+}
+
+func condition(result string, rules ...RuleDeclaration) *Conditions {
+	return &Conditions{Conditions: []Condition{{Result: result, Rules: rules}}}
 }
 
 func trigger(action string) TriggerDeclaration {
@@ -236,7 +245,7 @@ func relationBreaches() []breach {
 }
 
 func allBreaches() []breach {
-	return slices.Concat(structureBreaches(), actionBreaches(), relationBreaches())
+	return slices.Concat(structureBreaches(), actionBreaches(), relationBreaches(), gateBreaches())
 }
 
 // TestRules breaks each rule alone and reads the exception and its text.
@@ -310,6 +319,18 @@ func TestRuleOrder(t *testing.T) {
 			d.Stages[2].Actions[0].Configuration = nil
 			d.ArtifactStore = nil
 		}, "S22"},
+		{"actions before rules", func(d *Declaration) {
+			d.Stages[1].BeforeEntry = gateOf(ResultFail, "Nothing")
+			delete(d.Stages[1].Actions[1].Configuration, "ProjectName")
+		}, "S29"},
+		{"rules before relations", func(d *Declaration) {
+			d.Stages[1].BeforeEntry = gateOf(ResultFail, "Nothing")
+			d.ArtifactStore = nil
+		}, "S27"},
+		{"availability of rules last", func(d *Declaration) {
+			d.Stages[1].BeforeEntry = gateOf(ResultFail, "Unheld")
+			d.ArtifactStore = nil
+		}, "S22"},
 		{"availability told", func(d *Declaration) {
 			d.Stages[2].Actions[0].ActionTypeID = awsType(CategoryDeploy, "Elsewhere")
 			d.Stages[2].Actions[0].Configuration = nil
@@ -376,10 +397,28 @@ func TestAdmitted(t *testing.T) {
 		}},
 		{"S43: automatic retry beside conditions", func(d *Declaration) {
 			d.Stages[1].OnFailure = &FailureConditions{
-				RetryConfiguration: &RetryConfiguration{RetryMode: "FAILED_ACTIONS"}, Conditions: gateOf(ResultRollback, "CloudWatchAlarm").Conditions,
+				RetryConfiguration: &RetryConfiguration{RetryMode: "FAILED_ACTIONS"}, Conditions: gateOf(ResultRetry, "CloudWatchAlarm").Conditions,
 			}
 		}},
 		{"S50: minutes of a build", func(d *Declaration) { d.Stages[1].Actions[0].TimeoutInMinutes = 5 }},
+		{"rules of one name in two stages", func(d *Declaration) {
+			d.Stages[1].BeforeEntry, d.Stages[2].BeforeEntry = gateOf(ResultFail, "VariableCheck"), gateOf(ResultFail, "VariableCheck")
+		}},
+		{"a rule named like an action", func(d *Declaration) {
+			d.Stages[2].BeforeEntry = condition(ResultFail, variableCheck("Approve", "#{Fetched.VersionId} #{variables.Stage}"))
+		}},
+		{"own stage after its end", func(d *Declaration) {
+			uses := variableCheck("Uses", "#{Built.Name}")
+			d.Stages[1].OnSuccess = condition(ResultFail, uses)
+			try := ruleOf("Try", "CodeBuild", map[string]string{"ProjectName": "try", "PrimarySource": "Binary"})
+			try.InputArtifacts = []InputArtifact{{Name: "Binary"}, {Name: "App"}}
+			d.Stages[1].OnFailure = &FailureConditions{Conditions: condition(ResultRetry, try).Conditions, RetryConfiguration: &RetryConfiguration{}}
+		}},
+		{"rule in another region", func(d *Declaration) {
+			r := ruleOf("Alarm", "CloudWatchAlarm", map[string]string{"AlarmName": "a"})
+			r.Region = "eu-west-1"
+			d.Stages[1].OnSuccess = condition(ResultFail, r)
+		}},
 		{"skip by variable", func(d *Declaration) { d.Stages[1].BeforeEntry = gateOf(ResultSkip, "VariableCheck", "LambdaInvoke") }},
 	}
 	for _, test := range tests {

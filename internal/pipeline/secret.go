@@ -69,12 +69,29 @@ func (t ActionType) SecretKeys() []string {
 func ReservedValue(d Declaration) *Violation {
 	for i := range d.Stages {
 		for _, a := range d.Stages[i].Actions {
-			for _, key := range slices.Sorted(maps.Keys(a.Configuration)) {
-				if _, reserved := ParseSecretReference(a.Configuration[key]); reserved {
-					return &Violation{Rule: "reserved", Exception: invalidAction, Message: fmt.Sprintf(
-						"Action configuration for action '%s' has a value for '%s' that begins with '%s', which is reserved", a.Name, key, secretPrefix)}
+			if v := reservedValue("Action", a.Name, a.Configuration); v != nil {
+				return v
+			}
+		}
+		for _, g := range d.Stages[i].gates() {
+			for _, c := range g.conditions {
+				for _, r := range c.Rules {
+					if v := reservedValue("Rule", r.Name, r.Configuration); v != nil {
+						return v
+					}
 				}
 			}
+		}
+	}
+	return nil
+}
+
+func reservedValue(what, name string, configuration map[string]string) *Violation {
+	for _, key := range slices.Sorted(maps.Keys(configuration)) {
+		if _, reserved := ParseSecretReference(configuration[key]); reserved {
+			return &Violation{Rule: "reserved", Exception: invalidAction, Message: fmt.Sprintf(
+				"%s configuration for %s '%s' has a value for '%s' that begins with '%s', which is reserved",
+				what, strings.ToLower(what), name, key, secretPrefix)}
 		}
 	}
 	return nil

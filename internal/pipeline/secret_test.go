@@ -132,6 +132,12 @@ func TestReservedValue(t *testing.T) {
 	if v == nil || v.Exception != "InvalidActionDeclarationException" || !strings.Contains(v.Message, "'Name'") {
 		t.Errorf("a reference from outside is not refused: %v", v)
 	}
+	v = ReservedValue(with(func(d *Declaration) {
+		d.Stages[1].OnSuccess = condition(ResultFail, variableCheck("Steal", SecretReference("of-somebody")))
+	}))
+	if v == nil || !strings.Contains(v.Message, "rule 'Steal' has a value for 'Variable'") {
+		t.Errorf("a reference from outside in a rule is not refused: %v", v)
+	}
 }
 
 // TestAnswersMaskSecrets: what answers show holds no reference.

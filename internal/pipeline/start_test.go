@@ -216,10 +216,14 @@ func TestUnavailable(t *testing.T) {
 	d := with(func(d *Declaration) {
 		d.Stages[1].Actions[1].ActionTypeID = awsType(CategoryDeploy, "Elsewhere")
 		d.Stages[2].Actions[0].ActionTypeID = awsType(CategoryDeploy, "Nowhere")
+		d.Stages[0].OnSuccess = gateOf(ResultFail, "VariableCheck", "Unheld")
+		d.Stages[1].BeforeEntry = gateOf(ResultFail, "Oracle")
 	})
 	want := []ActionRef{
-		{"Build", "Test", awsType(CategoryDeploy, "Elsewhere")},
-		{"Release", "Approve", awsType(CategoryDeploy, "Nowhere")},
+		{"Source", GateOnSuccess, "Unheld", awsType(CategoryRule, "Unheld")},
+		{"Build", "", "Test", awsType(CategoryDeploy, "Elsewhere")},
+		{"Build", GateBeforeEntry, "Oracle", awsType(CategoryRule, "Oracle")},
+		{"Release", "", "Approve", awsType(CategoryDeploy, "Nowhere")},
 	}
 	if diff := cmp.Diff(want, Unavailable(d, testTypes())); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -41,21 +41,37 @@ func Unsupported(d Declaration, inertTriggers bool) []string {
 	return features
 }
 
-// ActionRef names an action of a declaration and its type.
+// ActionRef names an action or a rule of a declaration and its type.
 type ActionRef struct {
-	Stage  string
+	Stage string
+	// Gate names the gate of a rule; empty for an action.
+	Gate string
+	// Action is the name of the action or the rule.
 	Action string
 	Type   ActionTypeID
 }
 
-// Unavailable lists, in declared order, the actions whose types cannot be run
-// here: unknown ones and known ones without a provider.
+// Unavailable lists, in declared order and in each stage the actions first, the
+// actions and rules whose types cannot be run here: unknown ones and known ones
+// without a provider.
 func Unavailable(d Declaration, types ActionTypes) []ActionRef {
 	var refs []ActionRef
+	add := func(ref ActionRef) {
+		t, ok := types.ActionType(ref.Type)
+		if !ok || !t.Available || (ref.Gate != "") != (ref.Type.Category == CategoryRule) {
+			refs = append(refs, ref)
+		}
+	}
 	for i := range d.Stages {
-		for _, a := range d.Stages[i].Actions {
-			if t, ok := types.ActionType(a.ActionTypeID); !ok || !t.Available {
-				refs = append(refs, ActionRef{Stage: d.Stages[i].Name, Action: a.Name, Type: a.ActionTypeID})
+		s := &d.Stages[i]
+		for _, a := range s.Actions {
+			add(ActionRef{Stage: s.Name, Action: a.Name, Type: a.ActionTypeID})
+		}
+		for _, g := range s.gates() {
+			for _, c := range g.conditions {
+				for _, r := range c.Rules {
+					add(ActionRef{Stage: s.Name, Gate: g.name, Action: r.Name, Type: r.RuleTypeID.ActionType()})
+				}
 			}
 		}
 	}

@@ -54,29 +54,37 @@ func ruleDescriptions() map[string]string {
 	}
 }
 
-// ruleType spells a row out.
-func (b builtinRule) ruleType(texts map[string]string) pipeline.RuleType {
-	t := pipeline.RuleType{
-		ID: pipeline.RuleTypeID{
-			Category: pipeline.CategoryRule, Owner: pipeline.OwnerRule, Provider: b.provider, Version: "1",
-		},
-		Settings: pipeline.ActionTypeSettings{EntityURLTemplate: b.entity, ExecutionURLTemplate: b.execution},
-		Inputs:   b.inputs,
+// builtinRules spells the rows out, as action types of the category Rule.
+func builtinRules() []pipeline.ActionType {
+	texts := descriptions()
+	maps.Copy(texts, ruleDescriptions())
+	var list []pipeline.ActionType
+	for _, row := range ruleTypes() {
+		t := pipeline.ActionType{
+			ID:       pipeline.RuleTypeID{Provider: row.provider}.ActionType(),
+			Settings: pipeline.ActionTypeSettings{EntityURLTemplate: row.entity, ExecutionURLTemplate: row.execution},
+			Inputs:   row.inputs,
+			V2Only:   true,
+		}
+		for word := range strings.FieldsSeq(row.properties) {
+			t.Properties = append(t.Properties, property(row.provider, word, texts))
+		}
+		list = append(list, t)
 	}
-	for word := range strings.FieldsSeq(b.properties) {
-		t.Properties = append(t.Properties, property(b.provider, word, texts))
-	}
-	return t
+	return list
 }
 
 // RuleTypes lists the rule types, always in the same order, those without a
-// provider too. The caller may change the list.
+// provider too. The caller may change the list, not what it points to.
 func (c *Catalogue) RuleTypes() []pipeline.RuleType {
-	texts := descriptions()
-	maps.Copy(texts, ruleDescriptions())
-	var list []pipeline.RuleType
-	for _, row := range ruleTypes() {
-		list = append(list, row.ruleType(texts))
+	list := make([]pipeline.RuleType, 0, len(c.rules))
+	for _, t := range c.rules {
+		list = append(list, pipeline.RuleType{
+			ID: pipeline.RuleTypeID{
+				Category: t.ID.Category, Owner: t.ID.Owner, Provider: t.ID.Provider, Version: t.ID.Version,
+			},
+			Settings: t.Settings, Properties: t.Properties, Inputs: t.Inputs, Available: t.Available,
+		})
 	}
 	return list
 }

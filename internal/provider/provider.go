@@ -13,7 +13,13 @@ import (
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
-// Provider carries out the actions of one type.
+// Provider carries out the actions of one type, or judges the rules of one type:
+// a rule is an action whose type has the category Rule.
+//
+// A rule's final report is its verdict. Succeeded: the rule holds. Failed with
+// CodeJobFailed or no code: it does not hold. Failed with any other code: it
+// could not be judged, because of its configuration, a permission or a service
+// that does not answer, and its condition becomes Errored (see Report.Judged).
 //
 // dispatch calls Start once for an attempt, after it has committed that the
 // attempt was begun, and then Await until a report is final. An error from
@@ -52,9 +58,13 @@ type Attempt struct {
 	PipelineVersion int
 	ExecutionID     string
 	StageName       string
-	ActionName      string
-	Type            pipeline.ActionTypeID
-	RoleArn         string
+	// Gate is empty for an action; for a rule it is the gate whose condition the
+	// rule belongs to: pipeline.GateBeforeEntry, GateOnSuccess or GateOnFailure.
+	Gate string
+	// ActionName is the name of the action or the rule.
+	ActionName string
+	Type       pipeline.ActionTypeID
+	RoleArn    string
 	// Configuration is resolved and holds secrets in clear.
 	Configuration map[string]string
 	Commands      []string
@@ -143,6 +153,12 @@ type Report struct {
 	// ErrorCode and ErrorMessage say why an attempt failed.
 	ErrorCode    string
 	ErrorMessage string
+}
+
+// Judged reports whether the final report of a rule is a verdict: a failure that
+// has a code other than CodeJobFailed says that the rule could not be judged.
+func (r Report) Judged() bool {
+	return r.Status != Failed || r.ErrorCode == "" || r.ErrorCode == CodeJobFailed
 }
 
 // Failure is a final report of a failed attempt.
