@@ -261,7 +261,7 @@ func (j *job) attempt(d *Dispatcher, x effect) provider.Attempt {
 		PipelineName: j.key.Name, PipelineVersion: x.Version, ExecutionID: x.ExecutionID,
 		StageName: x.Stage, ActionName: x.Name, Type: j.plan.Type, RoleArn: j.plan.RoleArn,
 		Configuration: j.resolved, Commands: j.plan.Commands, Environment: j.environment,
-		OutputVariables: j.plan.OutputVariables, Deadline: time.UnixMilli(x.Deadline), Artifacts: d.Artifacts,
+		OutputVariables: j.plan.OutputVariables, Deadline: time.UnixMilli(x.Deadline), Artifacts: d.Artifacts, Gate: x.Gate,
 	}
 	if x.ProviderState != nil {
 		a.State = json.RawMessage(*x.ProviderState)

@@ -71,7 +71,10 @@ func (m *machine) approval(b AnswerApproval) (*Execution, *Action) {
 		}
 		stage := m.stagePlan(e)
 		action := e.action(b.Token)
-		if action != nil && stage.Name == b.Stage && stage.Actions[action.Index].Name == b.Action {
+		if action == nil || stage.Name != b.Stage {
+			continue
+		}
+		if a := &stage.Actions[action.Index]; a.Name == b.Action && a.IsApproval() {
 			return e, action
 		}
 	}

@@ -183,11 +183,10 @@ func TestUnsupported(t *testing.T) {
 		change func(*Declaration)
 		want   string
 	}{
-		{func(d *Declaration) { d.ExecutionMode = ModeQueued }, "QUEUED"},
-		{func(d *Declaration) { d.ExecutionMode = ModeParallel }, "PARALLEL"},
-		{func(d *Declaration) { d.Stages[1].BeforeEntry = gateOf(ResultFail) }, "(beforeEntry) of stage 'Build'"},
-		{func(d *Declaration) { d.Stages[1].OnSuccess = gateOf(ResultFail) }, "(onSuccess) of stage 'Build'"},
-		{func(d *Declaration) { d.Stages[1].OnFailure = &FailureConditions{Result: ResultRetry} }, "(onFailure) of stage 'Build'"},
+		{func(d *Declaration) {
+			d.Stages[1].Actions[0].ActionTypeID.Category = CategoryApproval
+			d.Stages[1].Actions[0].Configuration = map[string]string{"NotificationArn": "arn:aws:sns:eu-west-1:111122223333:t"}
+		}, "notification (NotificationArn) of approval"},
 		{func(d *Declaration) { d.Triggers = []TriggerDeclaration{trigger("Fetch")} }, "trigger on source action 'Fetch'"},
 	}
 	all := validDeclaration()
@@ -198,16 +197,16 @@ func TestUnsupported(t *testing.T) {
 			t.Errorf("%q, want one feature with %q", got, test.want)
 		}
 	}
-	if got := Unsupported(all, false); len(got) != len(tests)-1 {
-		t.Errorf("%q, want every feature but one of the two modes", got)
+	if got := Unsupported(all, false); len(got) != len(tests) {
+		t.Errorf("%q, want every feature", got)
 	}
 	for _, feature := range Unsupported(all, true) {
 		if strings.Contains(feature, "trigger") {
 			t.Errorf("%q although triggers may be inert", feature)
 		}
 	}
-	if got := Unsupported(all, true); len(got) != len(tests)-2 {
-		t.Errorf("%q, want every feature but triggers and one of the two modes", got)
+	if got := Unsupported(all, true); len(got) != len(tests)-1 {
+		t.Errorf("%q, want every feature but triggers", got)
 	}
 }
 

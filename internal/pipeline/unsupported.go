@@ -12,9 +12,6 @@ const TriggersNotWatched = "Triggers are not watched: this version of Penstock s
 // are allowed if they may be inert: they are kept and shown, and start nothing.
 func Unsupported(d Declaration, inertTriggers bool) []string {
 	var features []string
-	if mode := EffectiveMode(d); mode != ModeSuperseded {
-		features = append(features, fmt.Sprintf("the execution mode %s (only SUPERSEDED is carried out)", mode))
-	}
 	for _, t := range d.Triggers {
 		if !inertTriggers {
 			features = append(features, fmt.Sprintf("the trigger on source action '%s' (the setting inertTriggers permits triggers that start nothing)",
@@ -23,15 +20,6 @@ func Unsupported(d Declaration, inertTriggers bool) []string {
 	}
 	for i := range d.Stages {
 		s := &d.Stages[i]
-		if s.BeforeEntry != nil {
-			features = append(features, fmt.Sprintf("the entry condition (beforeEntry) of stage '%s'", s.Name))
-		}
-		if s.OnSuccess != nil {
-			features = append(features, fmt.Sprintf("the success condition (onSuccess) of stage '%s'", s.Name))
-		}
-		if s.OnFailure != nil {
-			features = append(features, fmt.Sprintf("the reaction to failure (onFailure) of stage '%s'", s.Name))
-		}
 		for j := range s.Actions {
 			if a := &s.Actions[j]; a.ActionTypeID.Category == CategoryApproval && a.Configuration["NotificationArn"] != "" {
 				features = append(features, fmt.Sprintf("the notification (NotificationArn) of approval '%s' in stage '%s'", a.Name, s.Name))

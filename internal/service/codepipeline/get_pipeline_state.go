@@ -36,6 +36,9 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 		Updated:         api.TimestampOf(p.Updated),
 		StageStates:     []wire.StageState{},
 	}
+	if plan.Mode == pipeline.ModeParallel {
+		return out, nil // executions that are independent have no common state
+	}
 	for i := range plan.Stages {
 		stage, err := s.stageState(p, plan, types, i, &state)
 		if err != nil {
@@ -57,10 +60,9 @@ func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, types pip
 	st := stageOf(state, name)
 	if st != nil {
 		out.LatestExecution = latest(st, state)
-		if e, ok := state.Executions[st.LastInbound]; ok {
-			out.InboundExecution = &wire.StageExecution{
-				PipelineExecutionId: some(e.ID), Status: wire.StageExecutionStatus(e.Status),
-			}
+		showInbound(out, plan.Mode, st, state)
+		if r := record(st, state); r != nil {
+			showRecord(out, r, state.Rules[name])
 		}
 	}
 	// Actions are listed as declared, not as they run.
@@ -76,6 +78,42 @@ func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, types pip
 	}
 	out.ActionStates = append(out.ActionStates, states...)
 	return out, nil
+}
+
+// showInbound shows who waits to enter: the one execution that may in SUPERSEDED
+// mode, or that was stopped there, and the whole queue in QUEUED mode
+// (observed.md 0).
+func showInbound(out *wire.StageState, mode pipeline.ExecutionMode, st *engine.Stage, state *dispatch.State) {
+	if mode != pipeline.ModeQueued {
+		if e, ok := state.Executions[st.LastInbound]; ok {
+			out.InboundExecution = stageExecution(&e, e.Status)
+		}
+		return
+	}
+	for _, id := range st.Waiting {
+		if e, ok := state.Executions[id]; ok {
+			out.InboundExecutions = append(out.InboundExecutions, *stageExecution(&e, e.Status))
+		}
+	}
+}
+
+// stageExecution shows an execution at a stage. Only rollbacks show a type
+// (observed.md 0).
+func stageExecution(e *engine.Execution, status engine.Status) *wire.StageExecution {
+	return &wire.StageExecution{
+		PipelineExecutionId: some(e.ID), Status: wire.StageExecutionStatus(status), Type: wire.ExecutionType(e.Type),
+	}
+}
+
+// record is the stage execution of the execution that entered the stage last.
+func record(st *engine.Stage, state *dispatch.State) *engine.StageRecord {
+	e := state.Executions[st.Latest]
+	for i := range e.Stages {
+		if e.Stages[i].Name == st.Name {
+			return &e.Stages[i]
+		}
+	}
+	return nil
 }
 
 // typesIn lists the types of the actions of a plan.
@@ -104,13 +142,11 @@ func latest(st *engine.Stage, state *dispatch.State) *wire.StageExecution {
 	if !ok {
 		return nil
 	}
-	out := &wire.StageExecution{PipelineExecutionId: some(e.ID)}
-	for _, r := range e.Stages {
-		if r.Name == st.Name {
-			out.Status = wire.StageExecutionStatus(r.Status)
-		}
+	var status engine.Status
+	if r := record(st, state); r != nil {
+		status = r.Status
 	}
-	return out
+	return stageExecution(&e, status)
 }
 
 // inbound shows both transitions in front of a stage as one: its own inbound

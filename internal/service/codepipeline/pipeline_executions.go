@@ -30,6 +30,8 @@ func (s *Service) GetPipelineExecution(ctx context.Context, c api.Caller, in *wi
 		ArtifactRevisions:   []wire.ArtifactRevision{},
 		Trigger:             trigger(x.Trigger),
 		ExecutionMode:       wire.ExecutionMode(x.Mode),
+		ExecutionType:       wire.ExecutionType(x.Type),
+		RollbackMetadata:    rollbackMetadata(&x.Execution),
 	}
 	for _, r := range x.Revisions {
 		revision := wire.ArtifactRevision{
@@ -55,6 +57,15 @@ func (s *Service) execution(ctx context.Context, p dispatch.Pipeline, id string)
 		}
 	}
 	return x, err
+}
+
+// rollbackMetadata is shown of rollbacks only, and so is their type: an ordinary
+// execution has neither (observed.md 0).
+func rollbackMetadata(x *engine.Execution) *wire.PipelineRollbackMetadata {
+	if x.Type != engine.Rollback {
+		return nil
+	}
+	return &wire.PipelineRollbackMetadata{RollbackTargetPipelineExecutionId: some(x.Target)}
 }
 
 func trigger(t engine.Trigger) *wire.ExecutionTrigger {
@@ -105,6 +116,8 @@ func executionSummary(x *engine.Execution) wire.PipelineExecutionSummary {
 		SourceRevisions:     []wire.SourceRevision{},
 		Trigger:             trigger(x.Trigger),
 		ExecutionMode:       wire.ExecutionMode(x.Mode),
+		ExecutionType:       wire.ExecutionType(x.Type),
+		RollbackMetadata:    rollbackMetadata(x),
 	}
 	for _, r := range x.Revisions {
 		summary.SourceRevisions = append(summary.SourceRevisions, wire.SourceRevision{

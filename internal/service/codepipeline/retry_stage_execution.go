@@ -9,37 +9,29 @@ import (
 	"github.com/penstock-cd/penstock/internal/engine"
 )
 
-// RetryStageExecution tells what is wrong with a request (execution.md 4.2,
-// observed.md 7), and refuses one that is right: the engine has no retries yet.
+// RetryStageExecution runs a failed or stopped stage of an execution again
+// (execution.md 4.2, observed.md 7).
 func (s *Service) RetryStageExecution(ctx context.Context, c api.Caller, in *wire.RetryStageExecutionInput) (*wire.RetryStageExecutionOutput, error) {
-	id := text(in.PipelineExecutionId)
-	v, err := s.stageExecution(ctx, c, "RetryStageExecution", text(in.PipelineName), text(in.StageName), id)
+	name, stage := text(in.PipelineName), text(in.StageName)
+	if err := s.allow(c, "RetryStageExecution", name, stage); err != nil {
+		return nil, err
+	}
+	err := s.dispatch.RetryStage(ctx, keyOf(c, name), engine.RetryStage{
+		Stage: stage, Execution: text(in.PipelineExecutionId), AllActions: in.RetryMode == wire.StageRetryModeAllActions,
+	})
 	if err != nil {
-		return nil, err
+		return nil, stageException(c, name, err)
 	}
-	if err := v.checkLatest(id); err != nil {
-		return nil, err
-	}
-	if !v.retryable(in.RetryMode) {
-		return nil, &wire.StageNotRetryableException{Message: fmt.Sprintf(
-			"The stage named %s in the %s pipeline can't be retried now. Either it contains no failed actions, the execution '%s' is already superseded, or the pipeline definition has changed since the action(s) failed.",
-			v.stage, v.pipeline.Name, id)}
-	}
-	return nil, unbuilt("retry a stage")
+	return &wire.RetryStageExecutionOutput{PipelineExecutionId: in.PipelineExecutionId}, nil
 }
 
-// retryable reports whether the stage can be retried: it failed or was stopped,
-// or one of its actions failed while others still run, under the definition that
-// is in force.
-func (v *stageExecution) retryable(mode wire.StageRetryMode) bool {
-	if v.execution.Version != v.pipeline.Version {
-		return false
+// stageException is exception for a request about an execution in a stage. That
+// the execution does not exist is said by the nearest exception there is: none of
+// these operations declares one for it (execution.md 4.2).
+func stageException(c api.Caller, name string, err error) error {
+	if r, ok := rejection(err); ok && r.Reason == engine.ReasonExecutionNotFound {
+		return &wire.NotLatestPipelineExecutionException{Message: fmt.Sprintf(
+			"The pipeline execution with ID '%s' does not exist in pipeline '%s'.", r.Execution, name)}
 	}
-	switch v.status() {
-	case engine.Failed, engine.Stopped:
-		return true
-	case engine.InProgress:
-		return v.execution.Status == engine.InProgress && mode == wire.StageRetryModeFailedActions && v.anyFailed()
-	}
-	return false
+	return exception(c, name, err)
 }

@@ -2,6 +2,7 @@ package codepipeline
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/penstock-cd/penstock/internal/api"
@@ -9,28 +10,23 @@ import (
 	"github.com/penstock-cd/penstock/internal/engine"
 )
 
-// RollbackStage tells what is wrong with a request (execution.md 4.4,
-// observed.md 8), and refuses one that is right: the engine has no rollbacks yet.
+// RollbackStage starts an execution that runs one stage with the revisions,
+// variables and artifacts of an earlier one (execution.md 4.4, observed.md 8).
 func (s *Service) RollbackStage(ctx context.Context, c api.Caller, in *wire.RollbackStageInput) (*wire.RollbackStageOutput, error) {
-	id := text(in.TargetPipelineExecutionId)
-	v, err := s.stageExecution(ctx, c, "RollbackStage", text(in.PipelineName), text(in.StageName), id)
-	if err != nil {
+	name, stage := text(in.PipelineName), text(in.StageName)
+	if err := s.allow(c, "RollbackStage", name, stage); err != nil {
 		return nil, err
 	}
-	name := v.pipeline.Name
-	switch {
-	case v.execution == nil:
-		return nil, &wire.PipelineExecutionNotFoundException{Message: fmt.Sprintf(
-			"Target Pipeline Execution with id '%s' does not exist in pipeline with name '%s'", id, name)}
-	case v.status() != engine.Succeeded:
-		return nil, &wire.UnableToRollbackStageException{Message: fmt.Sprintf(
-			"Target Pipeline Execution with id '%s' has not completed in stage with name '%s'", id, v.stage)}
-	case v.execution.Version != v.pipeline.Version:
-		return nil, &wire.PipelineExecutionOutdatedException{Message: fmt.Sprintf(
-			"Pipeline '%s' has been updated since the rollback request was made.", name)}
-	case v.held:
-		return nil, &wire.UnableToRollbackStageException{Message: fmt.Sprintf(
-			"Pipeline '%s' cannot start rollback since stage %s is in progress.", name, v.stage)}
+	detail, err := json.Marshal(map[string]string{"AwsUserArn": c.ARN})
+	if err != nil {
+		return nil, fmt.Errorf("encoding the caller: %w", err)
 	}
-	return nil, unbuilt("roll a stage back")
+	id, err := s.dispatch.RollBack(ctx, keyOf(c, name), engine.RollBack{
+		Stage: stage, Target: text(in.TargetPipelineExecutionId),
+		Trigger: engine.Trigger{Type: engine.TriggerManualRollback, Detail: string(detail)},
+	})
+	if err != nil {
+		return nil, exception(c, name, err)
+	}
+	return &wire.RollbackStageOutput{PipelineExecutionId: some(id)}, nil
 }

@@ -89,14 +89,14 @@ func (s *Service) find(ctx context.Context, c api.Caller, operation, name string
 // not in it stays an inner error and becomes an internal failure.
 func exception(c api.Caller, name string, err error) error {
 	var violation *pipeline.Violation
-	var rejection *engine.Rejection
+	r, isRejection := rejection(err)
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &violation):
 		return &api.Error{Code: violation.Exception, Message: violation.Message}
-	case errors.As(err, &rejection):
-		return rejected(name, rejection)
+	case isRejection:
+		return rejected(name, r)
 	case errors.Is(err, dispatch.ErrPipelineNotFound):
 		return notFound("Account '%s' does not have a pipeline with name '%s'", c.Account, name)
 	case errors.Is(err, dispatch.ErrVersionNotFound):
@@ -107,6 +107,13 @@ func exception(c api.Caller, name string, err error) error {
 		}
 	}
 	return err
+}
+
+// rejection tells whether an error is a request that the engine rejected.
+func rejection(err error) (*engine.Rejection, bool) {
+	var r *engine.Rejection
+	ok := errors.As(err, &r)
+	return r, ok
 }
 
 func notFound(format string, args ...any) error {
@@ -146,6 +153,37 @@ func rejected(name string, r *engine.Rejection) error {
 	case engine.ReasonSummaryRequired:
 		return &wire.InvalidApprovalTokenException{Message: fmt.Sprintf(
 			"Action '%s' in stage '%s' requires a summary. Provide a summary in the approval result and try again.", r.Action, r.Stage)}
+	}
+	return stageRejected(name, r)
+}
+
+// stageRejected goes on with rejected: retries, rollbacks and overrides. The texts
+// are those of observed.md 7 and 8.
+func stageRejected(name string, r *engine.Rejection) error {
+	switch r.Reason {
+	case engine.ReasonLimit:
+		return &wire.ConcurrentPipelineExecutionsLimitExceededException{Message: fmt.Sprintf(
+			"The pipeline '%s' has reached the limit of concurrent pipeline executions.", name)}
+	case engine.ReasonNotLatest:
+		return &wire.NotLatestPipelineExecutionException{Message: fmt.Sprintf(
+			"The pipeline execution with ID '%s' is not the latest in stage '%s' of pipeline '%s': a later execution has entered the stage.",
+			r.Execution, r.Stage, name)}
+	case engine.ReasonNotRetryable:
+		return &wire.StageNotRetryableException{Message: fmt.Sprintf(
+			"The stage named %s in the %s pipeline can't be retried now. Either it contains no failed actions, the execution '%s' is already superseded, or the pipeline definition has changed since the action(s) failed.",
+			r.Stage, name, r.Execution)}
+	case engine.ReasonExecutionNotFound:
+		return &wire.PipelineExecutionNotFoundException{Message: fmt.Sprintf(
+			"Target Pipeline Execution with id '%s' does not exist in pipeline with name '%s'", r.Execution, name)}
+	case engine.ReasonNotCompleted:
+		return &wire.UnableToRollbackStageException{Message: fmt.Sprintf(
+			"Target Pipeline Execution with id '%s' has not completed in stage with name '%s'", r.Execution, r.Stage)}
+	case engine.ReasonOutdated:
+		return &wire.PipelineExecutionOutdatedException{Message: fmt.Sprintf(
+			"Pipeline '%s' has been updated since the rollback request was made.", name)}
+	case engine.ReasonStageRunning:
+		return &wire.UnableToRollbackStageException{Message: fmt.Sprintf(
+			"Pipeline '%s' cannot start rollback since stage %s is in progress.", name, r.Stage)}
 	}
 	return fmt.Errorf("request rejected without an exception: %w", r)
 }
