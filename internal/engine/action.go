@@ -36,10 +36,35 @@ func (m *machine) startAction(e *Execution, stage *pipeline.StagePlan, index int
 		Kind: ActionStarted, Execution: e.ID, Stage: stage.Name, Action: a.Name, ActionID: action.ID,
 		Status: InProgress, Inputs: m.inputs(e, a), Outputs: m.allot(e, a), Deadline: action.Deadline,
 	})
+	if name := lacksInput(e, a); name != "" {
+		m.endAction(e, &e.Actions[len(e.Actions)-1], Change{Status: Failed, Outcome: lacked(name)})
+		return
+	}
 	m.d.Effects = append(m.d.Effects, Effect{
 		Kind: RunAction, Execution: e.ID, Action: action.ID, Version: e.Version,
 		Stage: stage.Name, Name: a.Name, Deadline: action.Deadline,
 	})
+}
+
+// lacksInput names an input artifact that no action of the execution made,
+// because the stage with its producer was skipped; empty if there is none. The
+// action, or the rule, then fails before its provider is asked (execution.md 4.6).
+// An artifact whose producer succeeded without writing it is the provider's to
+// miss, in its own words.
+func lacksInput(e *Execution, a *pipeline.ActionPlan) string {
+	for _, name := range a.Inputs {
+		if e.artifact(name) == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+func lacked(artifact string) Outcome {
+	return Outcome{
+		ErrorCode:    configurationError,
+		ErrorMessage: "The input artifact '" + artifact + "' does not exist: the stage that produces it was skipped.",
+	}
 }
 
 func (m *machine) inputs(e *Execution, a *pipeline.ActionPlan) []pipeline.ArtifactLocation {
@@ -203,8 +228,12 @@ func (m *machine) deadlineReached(b DeadlineReached) {
 	m.endAction(e, action, Change{Status: Failed, Outcome: Outcome{ErrorCode: jobFailed, ErrorMessage: text}})
 }
 
-// jobFailed is the error code of work that was done and failed (actions.md 1.6).
-const jobFailed = "JobFailed"
+// The error codes of work that was done and failed, and of work that was not
+// asked for (actions.md 1.6).
+const (
+	jobFailed          = "JobFailed"
+	configurationError = "ConfigurationError"
+)
 
 // running finds an action or rule execution that is in progress.
 func (m *machine) running(execution, id string) (*Execution, *Action) {

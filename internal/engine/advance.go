@@ -96,19 +96,8 @@ func (m *machine) endStage(e *Execution, status Status) {
 	if st := m.stageOf(e); st != nil && st.Holder == e.ID {
 		st.Holder = ""
 	}
-	if e.Gate != "" {
-		m.leaveGate(e, gateEnd(status))
-	}
 	e.Inside = false
 	m.showStage(e, StageChanged, status)
 	e.record().Ended = m.at
 	m.touch(e)
-}
-
-// gateEnd is the status of a condition whose stage ended before it was judged.
-func gateEnd(stage Status) Status {
-	if stage == Cancelled {
-		return Cancelled
-	}
-	return Abandoned
 }

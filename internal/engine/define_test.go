@@ -10,7 +10,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
-// environment knows three action types: enough for every rule of the engine.
+// environment knows four types of actions and rules: enough for the engine.
 var environment = pipeline.Environment{Types: kinds{}, Region: "eu-west-1", Account: "123456789012"}
 
 type kinds struct{}
@@ -21,6 +21,9 @@ func (kinds) ActionType(id pipeline.ActionTypeID) (pipeline.ActionType, bool) {
 		Inputs: pipeline.ArtifactBounds{Max: 5}, Outputs: pipeline.ArtifactBounds{Max: 5},
 	}
 	t.Properties = []pipeline.ConfigurationProperty{{Name: "PrimarySource"}}
+	if id.Category == pipeline.CategoryRule {
+		t.Properties = []pipeline.ConfigurationProperty{{Name: "Variable"}, {Name: "Operator"}, {Name: "Value"}}
+	}
 	if id.Category == pipeline.CategoryApproval {
 		t.Properties = []pipeline.ConfigurationProperty{{Name: "IsSummaryRequired"}, {Name: "CustomData"}}
 		t.Timeout = 7 * 24 * 60 * 60_000
@@ -65,8 +68,8 @@ func define(t testing.TB, text string) pipeline.Declaration {
 	return d
 }
 
-// defineGate reads "Stage gate RESULT [rule ...] [retry=MODE] [minutes=n]" into a
-// stage that is already there; without rules the result follows at once.
+// defineGate reads "Stage gate RESULT [rule [minutes=n] [in=a,b] ...] [retry=MODE]"
+// into a stage that is already there; without rules the result follows at once.
 func defineGate(t testing.TB, d *pipeline.Declaration, words []string) {
 	i := slices.IndexFunc(d.Stages, func(s pipeline.StageDeclaration) bool { return s.Name == words[0] })
 	if i < 0 {
@@ -86,6 +89,11 @@ func defineGate(t testing.TB, d *pipeline.Declaration, words []string) {
 				t.Fatal(fmt.Errorf("%s: %w", w, err))
 			}
 			condition.Rules[len(condition.Rules)-1].TimeoutInMinutes = n
+		case key == "in":
+			rule := &condition.Rules[len(condition.Rules)-1]
+			for name := range strings.SplitSeq(value, ",") {
+				rule.InputArtifacts = append(rule.InputArtifacts, pipeline.InputArtifact{Name: name})
+			}
 		case given:
 			t.Fatalf("unknown word %q", w)
 		default:

@@ -14,7 +14,7 @@ func (m *machine) deletePipeline() error {
 			continue
 		}
 		if e.Gate != "" {
-			m.leaveGate(e, Abandoned)
+			m.leaveGate(e, Abandoned, "")
 		}
 		m.abandonActions(e)
 	}

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/penstock-cd/penstock/internal/pipeline"
+import (
+	"slices"
+
+	"github.com/penstock-cd/penstock/internal/pipeline"
+)
 
 // beginStage evaluates the entry condition of the stage an execution has
 // entered, or starts its first actions if there is none (execution.md 5.2).
@@ -38,6 +42,13 @@ func (m *machine) startGate(e *Execution, name string) {
 		r.Gates = append(r.Gates, g)
 	}
 	m.touch(e)
+	rules := r.gate(name).Rules
+	for i := range rules {
+		if input := lacksInput(e, &plan.Rules[i]); input != "" {
+			rules[i].Errored = true
+			m.endRule(e, &rules[i], Change{Status: Failed, Outcome: lacked(input)})
+		}
+	}
 }
 
 // startRule makes a rule execution, as startAction makes an action execution.
@@ -54,10 +65,12 @@ func (m *machine) startRule(e *Execution, stage *pipeline.StagePlan, gate string
 		Kind: RuleStarted, Execution: e.ID, Stage: stage.Name, Gate: gate, Action: a.Name, ActionID: rule.ID,
 		Status: InProgress, Inputs: m.inputs(e, a), Deadline: rule.Deadline,
 	})
-	m.d.Effects = append(m.d.Effects, Effect{
-		Kind: RunAction, Gate: gate, Execution: e.ID, Action: rule.ID, Version: e.Version,
-		Stage: stage.Name, Name: a.Name, Deadline: rule.Deadline,
-	})
+	if lacksInput(e, a) == "" {
+		m.d.Effects = append(m.d.Effects, Effect{
+			Kind: RunAction, Gate: gate, Execution: e.ID, Action: rule.ID, Version: e.Version,
+			Stage: stage.Name, Name: a.Name, Deadline: rule.Deadline,
+		})
+	}
 	return rule
 }
 
@@ -68,7 +81,7 @@ func (m *machine) startRule(e *Execution, stage *pipeline.StagePlan, gate string
 func (m *machine) judge(e *Execution) {
 	name := e.Gate
 	status := verdict(e.record().gate(name).Rules)
-	m.closeGate(e, status)
+	m.closeGate(e, status, "")
 	result := m.stagePlan(e).Gate(name).Conditions[0].Result
 	holds := status == Succeeded
 	switch {
@@ -110,31 +123,40 @@ func verdict(rules []Action) Status {
 	return status
 }
 
-// closeGate ends the evaluation of a gate with a status.
-func (m *machine) closeGate(e *Execution, status Status) {
+// closeGate ends the evaluation of a gate with a status. by is who asked for it.
+func (m *machine) closeGate(e *Execution, status Status, by string) {
 	g := e.record().gate(e.Gate)
 	g.Status, g.Changed = status, m.at
-	m.change(Change{Kind: ConditionChanged, Execution: e.ID, Stage: m.stagePlan(e).Name, Gate: g.Name, Status: status})
+	m.change(Change{
+		Kind: ConditionChanged, Execution: e.ID, Stage: m.stagePlan(e).Name, Gate: g.Name, Status: status, By: by,
+	})
 	e.Gate = ""
 	m.touch(e)
 }
 
 // leaveGate ends the evaluation of a gate that is no longer wanted: rules that
 // run are abandoned.
-func (m *machine) leaveGate(e *Execution, status Status) {
+func (m *machine) leaveGate(e *Execution, status Status, by string) {
 	rules := e.record().gate(e.Gate).Rules
 	for i := range rules {
 		if rules[i].Status != InProgress {
 			continue
 		}
 		m.stopProvider(e, &rules[i])
-		m.endRule(e, &rules[i], Change{Status: Abandoned})
+		m.endRule(e, &rules[i], Change{Status: Abandoned, By: by})
 	}
-	m.closeGate(e, status)
+	m.closeGate(e, status, by)
 }
 
-// skipStage leaves the stage out; the execution goes on (execution.md 4.6).
+// skipStage leaves the stage out; the execution goes on (execution.md 4.6). What
+// its actions were to produce and did not is nowhere.
 func (m *machine) skipStage(e *Execution) {
+	stage := m.stagePlan(e)
+	for i := range stage.Actions {
+		for _, out := range stage.Actions[i].Outputs {
+			e.Artifacts = slices.DeleteFunc(e.Artifacts, func(a Artifact) bool { return a.Name == out.Name && !a.Produced })
+		}
+	}
 	m.endStage(e, Skipped)
 	m.proceed(e)
 }

@@ -22,7 +22,7 @@ func (m *machine) overrideCondition(b OverrideCondition) error {
 		m.showStage(e, StageRetried, InProgress)
 		e.Gate = b.Gate
 	}
-	m.leaveGate(e, Overridden)
+	m.leaveGate(e, Overridden, b.By)
 	if b.Gate == pipeline.GateBeforeEntry {
 		m.startGroup(e)
 		return nil
@@ -32,16 +32,23 @@ func (m *machine) overrideCondition(b OverrideCondition) error {
 }
 
 // overridable reports whether the gate runs, or ended the execution in the stage.
+// A PARALLEL execution that runs may be under an earlier definition.
 func (m *machine) overridable(e *Execution, b OverrideCondition) bool {
-	if e.Version != m.s.Pipeline.Version || len(e.Stages) == 0 || e.record().Name != b.Stage {
+	if b.Gate != pipeline.GateBeforeEntry && b.Gate != pipeline.GateOnSuccess {
+		return false
+	}
+	if len(e.Stages) == 0 || e.record().Name != b.Stage {
+		return false
+	}
+	if e.Ended() && (e.Status != Failed || e.Version != m.s.Pipeline.Version) {
 		return false
 	}
 	g := e.record().gate(b.Gate)
-	if g == nil || m.stagePlan(e).Gate(b.Gate) == nil || m.stagePlan(e).Gate(b.Gate).Engages(pipeline.ResultSkip) {
+	if g == nil || m.stagePlan(e).Gate(b.Gate).Engages(pipeline.ResultSkip) {
 		return false
 	}
-	if !e.Ended() {
-		return e.Gate == b.Gate && e.Status == InProgress
+	if e.Ended() {
+		return g.Status == Failed || g.Status == Errored
 	}
-	return e.Status == Failed && (g.Status == Failed || g.Status == Errored)
+	return e.Inside && e.Gate == b.Gate && e.Status == InProgress
 }

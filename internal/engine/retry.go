@@ -31,26 +31,26 @@ func (m *machine) retryStage(b RetryStage) error {
 	return nil
 }
 
-// stageExecution finds the execution that a request about a stage names. It must
-// be the one that entered the stage last; an unknown one is none, because no
-// declared exception says that it does not exist.
+// stageExecution finds the execution that a request about a stage names. If it
+// was in the stage, no other one may have entered since. That is asked of the
+// stage, not of the order of starts: a rollback enters before older executions
+// that wait.
 func (m *machine) stageExecution(stage, execution string) (*Execution, error) {
 	reject := func(reason Reason) error {
 		return &Rejection{Reason: reason, Stage: stage, Execution: execution}
 	}
-	if m.plans.Plan(m.s.Pipeline.Version).Stage(stage) < 0 {
+	known := m.plans.Plan(m.s.Pipeline.Version).Stage(stage) >= 0
+	e := m.s.Execution(execution)
+	if !known && (e == nil || !e.parallel() || m.plan(e).Stage(stage) < 0) {
 		return nil, reject(ReasonStageNotFound)
 	}
-	e := m.execution(execution)
-	if e == nil {
+	if e = m.execution(execution); e == nil {
 		return nil, reject(ReasonExecutionNotFound)
 	}
-	latest := m.s.Stage(stage).Latest
-	if e.parallel() || latest == "" || latest == e.ID {
-		return e, nil
-	}
-	if l := m.execution(latest); l != nil && l.Seq > e.Seq {
-		return nil, reject(ReasonNotLatest)
+	if !e.parallel() && e.entered(stage) {
+		if latest := m.s.Stage(stage).Latest; latest != "" && latest != e.ID {
+			return nil, reject(ReasonNotLatest)
+		}
 	}
 	return e, nil
 }
@@ -105,6 +105,7 @@ func (m *machine) restartStage(e *Execution, by RetryTrigger, all bool) {
 		}
 		return failed
 	})
+	slices.Sort(again) // earlier retries may have left them in another order
 	for _, index := range again {
 		m.startAction(e, m.stagePlan(e), index)
 	}

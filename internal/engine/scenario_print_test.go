@@ -27,6 +27,9 @@ func (s *scenario) describe(d engine.Decision) string {
 				fmt.Fprintf(&b, " %q", text)
 			}
 		}
+		if s.show["by"] && c.By != "" {
+			fmt.Fprintf(&b, " by %s", c.By)
+		}
 		b.WriteByte('\n')
 		if s.show["deadlines"] && c.Deadline != 0 {
 			fmt.Fprintf(&b, "  deadline +%dms\n", c.Deadline-scenarioEpoch)

@@ -23,7 +23,7 @@ import (
 //	                    "var Name[=default]", or
 //	                    "Stage/Action kind [order=n] [in=a,b] [out=c] [ns=N] [minutes=n]"
 //	                    with the kinds source, build and approval, or
-//	                    "Stage gate RESULT [rule [minutes=n] ...] [retry=MODE]" with the
+//	                    "Stage gate RESULT [rule [minutes=n] [in=a] ...] [retry=MODE]" with the
 //	                    gates beforeEntry, onSuccess and onFailure, or "mode QUEUED"
 //	create              creates the pipeline, which starts E1
 //	update              installs the defined version
@@ -41,7 +41,7 @@ import (
 //	limit n             sets the quota of concurrent executions
 //	state               prints the shared state and the live executions
 //	execution E         prints an execution, live or ended
-//	show what           also prints, from now on: artifacts, deadlines or times
+//	show what           also prints, from now on: artifacts, by, deadlines or times
 //	reset               begins anew, for another variant of the paragraph
 //
 // Each event moves the clock by a millisecond and is applied three times: to the

@@ -292,6 +292,11 @@ func (e *Execution) SucceededIn(stage string) bool {
 	return false
 }
 
+// entered reports whether the execution was in the named stage, or is.
+func (e *Execution) entered(stage string) bool {
+	return slices.ContainsFunc(e.Stages, func(r StageRecord) bool { return r.Name == stage })
+}
+
 // Execution returns the live execution with the id, or nil.
 func (s *State) Execution(id string) *Execution {
 	for _, e := range s.Executions {

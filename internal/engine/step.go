@@ -192,8 +192,13 @@ func (m *machine) execution(id string) *Execution {
 		return e
 	}
 	e, known := m.past.Executions[id]
-	if !known {
+	switch {
+	case !known:
 		m.missing = id
+	case e != nil && !e.Ended():
+		// It was loaded from before another event of the same batch ended it: what
+		// it looks like now is not known.
+		m.broken("the past says that %s is live", id)
 	}
 	return e
 }

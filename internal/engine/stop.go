@@ -28,7 +28,7 @@ func (m *machine) stopExecution(b StopExecution) error {
 	}
 	if e.Gate != "" {
 		// Nothing is lost by leaving a rule, so nobody waits for one (execution.md 4.1).
-		m.leaveGate(e, Abandoned)
+		m.leaveGate(e, Abandoned, b.By)
 	}
 	if b.Abandon {
 		m.abandonActions(e)

@@ -36,7 +36,7 @@ func (m *machine) cancel(e *Execution) {
 	e.Cancel = true
 	m.touch(e)
 	if e.Gate != "" {
-		m.leaveGate(e, Cancelled)
+		m.leaveGate(e, Cancelled, "")
 	}
 	stage := m.stagePlan(e)
 	for i := range e.Actions {
