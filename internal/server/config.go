@@ -29,6 +29,10 @@ type Config struct {
 	AllowRemote bool `yaml:"allowRemote"`
 	// Data is the one directory of state, "penstock-data" by default.
 	Data string `yaml:"data"`
+	// Blobs is the folder for the content of objects, artifacts and logs, "blobs"
+	// in Data by default. Nodes that share a database share it: a folder that all
+	// of them see.
+	Blobs string `yaml:"blobs"`
 	// Database is a postgres:// address; empty is SQLite in Data.
 	Database string `yaml:"database"`
 	// Account is the twelve-digit account that owns everything, "000000000000"

@@ -25,6 +25,13 @@ import (
 // server that the program is to be instead of running tests.
 const crashData = "PENSTOCK_TEST_CRASH_DATA"
 
+// crashDatabase and crashBlobs name, beside crashData, the database and the folder
+// of content that several servers share.
+const (
+	crashDatabase = "PENSTOCK_TEST_CRASH_DATABASE"
+	crashBlobs    = "PENSTOCK_TEST_CRASH_BLOBS"
+)
+
 // The key pair of the servers that are killed.
 var crashKey = sigv4.Credentials{AccessKeyID: "AKIACRASHCRASHCRASH1", SecretAccessKey: "a-secret-of-the-crash-test"}
 
@@ -40,6 +47,7 @@ func crashServe(data string) {
 		Listen: "127.0.0.1:0", Data: data, Account: account, Region: region,
 		RootAccessKeyID: crashKey.AccessKeyID, RootSecretAccessKey: crashKey.SecretAccessKey,
 		CodeCommit: filepath.Join(filepath.Dir(data), "repositories"),
+		Database:   os.Getenv(crashDatabase), Blobs: os.Getenv(crashBlobs),
 	}, server.Options{Version: "crash", Providers: []provider.Provider{pulse{}}, Logger: log})
 	if err != nil {
 		log.Error("starting", "error", err)
@@ -91,8 +99,9 @@ func (l *crashLog) errors() (lines []string) {
 	return lines
 }
 
-// spawn starts a server on a data directory.
-func spawn(t *testing.T, data string, log *crashLog) *life {
+// spawn starts a server on a data directory, with more variables in its
+// environment.
+func spawn(t *testing.T, data string, log *crashLog, more ...string) *life {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -104,7 +113,7 @@ func spawn(t *testing.T, data string, log *crashLog) *life {
 	}
 	defer inherited.Close()
 	l := &life{t: t, cmd: exec.Command(program), stderr: log, endpoint: make(chan string, 1), gone: make(chan struct{})}
-	l.cmd.Env = append(os.Environ(), crashData+"="+data)
+	l.cmd.Env = append(append(os.Environ(), crashData+"="+data), more...)
 	l.cmd.Stderr = log
 	l.cmd.ExtraFiles = make([]*os.File, lifelineFD-2)
 	l.cmd.ExtraFiles[lifelineFD-3] = inherited

@@ -61,8 +61,13 @@ type crashFacts struct {
 	ActionName          string  `json:"actionName"`
 	Status              string  `json:"status"`
 	StartTime           float64 `json:"startTime"`
-	Output              struct {
+	ExecutionType       string  `json:"executionType"`
+	Trigger             struct {
+		Type string `json:"triggerType"`
+	} `json:"trigger"`
+	Output struct {
 		ExecutionResult struct {
+			ID string `json:"externalExecutionId"`
 			// Where ListActionExecutions shows the message of an error.
 			Summary string `json:"externalExecutionSummary"`
 		} `json:"executionResult"`

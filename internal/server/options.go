@@ -28,6 +28,7 @@ func Scalars() []Scalar {
 		scalar("listen", `address to listen on (default "127.0.0.1:8700")`, func(c *Config) any { return &c.Listen }),
 		scalar("allowRemote", "permit an address that others can reach, without TLS", func(c *Config) any { return &c.AllowRemote }),
 		scalar("data", `directory of all state (default "penstock-data")`, func(c *Config) any { return &c.Data }),
+		scalar("blobs", "folder for the content of objects, artifacts and logs, shared by nodes that share a database (default: in the data directory)", func(c *Config) any { return &c.Blobs }),
 		secret("database", "postgres:// address; without it SQLite in the data directory", func(c *Config) any { return &c.Database }),
 		scalar("account", `twelve-digit account (default "000000000000")`, func(c *Config) any { return &c.Account }),
 		scalar("region", `home region (default "us-east-1")`, func(c *Config) any { return &c.Region }),

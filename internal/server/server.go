@@ -5,6 +5,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (s *Server) start(ctx context.Context) error {
 	if s.iam, err = s.openPrincipals(ctx); err != nil {
 		return err
 	}
-	blobs, err := blob.OpenDir(filepath.Join(s.cfg.Data, "blobs"))
+	blobs, err := blob.OpenDir(cmp.Or(s.cfg.Blobs, filepath.Join(s.cfg.Data, "blobs")))
 	if err != nil {
 		return fmt.Errorf("opening the blobs: %w", err)
 	}

@@ -121,19 +121,13 @@ func startCluster(fsync bool) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, credential, err := clusterDir()
+	dir, err := makeCluster(bin, fsync)
 	if err != nil {
 		return nil, err
 	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
-		"-U", clusterUser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), os.RemoveAll(dir))
-	}
-	if err := configure(dir, fsync); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	_, credential, err := ownerOf(dir)
+	if err != nil {
+		return nil, err
 	}
 	// The write end stays open in this process and in no other.
 	read, write, err := os.Pipe()
@@ -149,12 +143,31 @@ func startCluster(fsync bool) (*cluster, error) {
 	}
 	_ = read.Close()
 	c := &cluster{dir: dir, stdin: write}
-	if err := c.wait(); err != nil {
+	if err := c.waitFor(time.Minute); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		_ = write.Close()
 		return nil, fmt.Errorf("starting PostgreSQL: %w\n%s", err, log)
 	}
 	return c, nil
+}
+
+// makeCluster makes the directory of a server and all that is in it.
+func makeCluster(bin string, fsync bool) (string, error) {
+	dir, credential, err := clusterDir()
+	if err != nil {
+		return "", err
+	}
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", filepath.Join(dir, "data"),
+		"-U", clusterUser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	initdb.Dir = dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), os.RemoveAll(dir))
+	}
+	if err := configure(dir, fsync); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
 }
 
 // findPostgres returns the folder of the newest installed version.
@@ -189,6 +202,11 @@ func clusterDir() (dir string, credential *syscall.Credential, err error) {
 	if dir, err = os.MkdirTemp(parent, "penstock-pg-"); err != nil {
 		return "", nil, err
 	}
+	return ownerOf(dir)
+}
+
+// ownerOf gives a directory to whom the server runs as.
+func ownerOf(dir string) (string, *syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return dir, nil, nil
 	}
@@ -225,9 +243,9 @@ func configure(dir string, fsync bool) error {
 	return errors.Join(err, f.Close())
 }
 
-// wait waits until the server takes connections.
-func (c *cluster) wait() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+// waitFor waits until the server takes connections.
+func (c *cluster) waitFor(patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -111,3 +111,30 @@ func TestClusterEndsWithBinary(t *testing.T) {
 		}
 	}
 }
+
+// TestRestartable kills the server and finds what was written to it.
+func TestRestartable(t *testing.T) {
+	t.Parallel()
+	r := dbtest.StartRestartable(t)
+	url := r.URL()
+	first := dbtest.Open(t, url, nil)
+	write := func(d *db.DB, statement string) {
+		t.Helper()
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec(statement)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(first, "create table kept (id bigint not null primary key)")
+	write(first, "insert into kept (id) values (7)")
+	r.Kill()
+	r.Start()
+	var id int
+	err := dbtest.Open(t, url, nil).Read(t.Context(), func(tx *db.Tx) error { return tx.QueryRow("select id from kept").Scan(&id) })
+	if err != nil || id != 7 {
+		t.Errorf("after the restart the row is %d, %v", id, err)
+	}
+}
