@@ -24,6 +24,7 @@ type bed struct {
 	db     *db.DB
 	source *actor
 	build  *actor
+	rule   *actor
 	// openLog and now replace the bed's own at the next start.
 	openLog func(context.Context, string, []string) (dispatch.Log, error)
 	now     func() time.Time
@@ -127,6 +128,8 @@ func newBed(t *testing.T, d *db.DB) *bed {
 		t.Fatal(err)
 	}
 	b := &bed{t: t, db: d, source: newActor("Source", "Fetch", pipeline.LostAgain), build: newActor("Build", "Make", pipeline.LostFail)}
+	b.rule = newActor(pipeline.CategoryRule, "VariableCheck", pipeline.LostAgain)
+	b.rule.kind.ID.Owner = pipeline.OwnerRule
 	b.start()
 	return b
 }
@@ -134,7 +137,7 @@ func newBed(t *testing.T, d *db.DB) *bed {
 // start makes a new dispatcher on the bed's database, as a new process would.
 func (b *bed) start() {
 	b.t.Helper()
-	catalogue, err := provider.NewCatalogue(b.source, b.build)
+	catalogue, err := provider.NewCatalogue(b.source, b.build, b.rule)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -199,6 +202,21 @@ func declaration() pipeline.Declaration {
 			}}},
 		},
 	}
+}
+
+// conditionOf is a condition of rules that the bed's rule decides.
+func conditionOf(result string, rules ...string) *pipeline.Conditions {
+	c := pipeline.Condition{Result: result}
+	for _, name := range rules {
+		c.Rules = append(c.Rules, pipeline.RuleDeclaration{
+			Name:       name,
+			RuleTypeID: pipeline.RuleTypeID{Category: pipeline.CategoryRule, Owner: pipeline.OwnerRule, Provider: "VariableCheck", Version: "1"},
+			Configuration: map[string]string{
+				"Variable": "#{codepipeline.PipelineExecutionId}", "Operator": "NE", "Value": "x",
+			},
+		})
+	}
+	return &pipeline.Conditions{Conditions: []pipeline.Condition{c}}
 }
 
 func (b *bed) create(d pipeline.Declaration) string {

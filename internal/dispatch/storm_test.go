@@ -21,10 +21,10 @@ import (
 // everything comes to its end, nothing accepted is lost, and nothing that may
 // not be repeated was.
 func TestStorm(t *testing.T) {
-	for seed := range uint64(3) {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+	for seed, mode := range []pipeline.ExecutionMode{pipeline.ModeSuperseded, pipeline.ModeQueued, pipeline.ModeParallel} {
+		t.Run(string(mode), func(t *testing.T) {
 			eachFaulty(t, func(t *testing.T, b *bed, f *db.Faults) {
-				s := &storm{bed: b, faults: f, rng: rand.New(rand.NewPCG(seed, 1)), tokens: map[string]string{}}
+				s := &storm{bed: b, faults: f, mode: mode, rng: rand.New(rand.NewPCG(uint64(seed), 1)), tokens: map[string]string{}}
 				s.run(t)
 			})
 		})
@@ -34,6 +34,7 @@ func TestStorm(t *testing.T) {
 type storm struct {
 	*bed
 	faults *db.Faults
+	mode   pipeline.ExecutionMode
 	rng    *rand.Rand
 	tokens map[string]string // client request tokens to the executions they made
 }
@@ -45,7 +46,8 @@ func (s *storm) run(t *testing.T) {
 	defer stop()
 	go play(players, s.source, 1)
 	go play(players, s.build, 2)
-	s.create(stormy())
+	go play(players, s.rule, 3)
+	s.create(stormy(s.mode))
 	s.blow()
 	for range 150 {
 		s.act(t)
@@ -91,9 +93,14 @@ func (s *storm) blow() {
 	})
 }
 
-// stormy has parallel actions, an approval and every kind of lost attempt.
-func stormy() pipeline.Declaration {
+// stormy has parallel actions, an approval, conditions, an automatic retry and
+// rollback, and every kind of lost attempt.
+func stormy(mode pipeline.ExecutionMode) pipeline.Declaration {
 	d := declaration()
+	d.ExecutionMode = mode
+	d.Stages[1].OnFailure = &pipeline.FailureConditions{Result: pipeline.ResultRetry}
+	d.Stages[2].BeforeEntry = conditionOf(pipeline.ResultFail, "Enter")
+	d.Stages[3].OnSuccess = conditionOf(pipeline.ResultRollback, "Keep", "KeepToo")
 	d.Stages[1].Actions[0].Configuration = nil
 	twin := d.Stages[1].Actions[0]
 	twin.Name, twin.Namespace, twin.OutputArtifacts = "Twin", "", nil
@@ -106,7 +113,7 @@ func stormy() pipeline.Declaration {
 // so; the client may repeat a start with its token.
 func (s *storm) act(t *testing.T) {
 	var err error
-	switch s.rng.IntN(6) {
+	switch s.rng.IntN(9) {
 	case 0, 1, 2:
 		token := fmt.Sprintf("token-%d", s.rng.IntN(60))
 		var id string
@@ -128,6 +135,8 @@ func (s *storm) act(t *testing.T) {
 		err = s.SetTransition(t.Context(), key, engine.SetTransition{
 			Stage: "Build", Disabled: s.rng.IntN(3) == 0, Reason: "because", By: "arn:me",
 		})
+	case 6, 7, 8:
+		err = s.again(t)
 	}
 	var rejection *engine.Rejection
 	if err != nil && !errors.As(err, &rejection) && !errors.Is(err, db.ErrInjected) {
@@ -144,9 +153,36 @@ func (s *storm) executions(t *testing.T) []engine.Execution {
 	return list
 }
 
+// again retries, rolls back or overrides something.
+func (s *storm) again(t *testing.T) error {
+	list := s.executions(t)
+	if len(list) == 0 {
+		return nil
+	}
+	e := list[s.rng.IntN(min(8, len(list)))]
+	stage := []string{"Source", "Build", "Gate", "Deploy"}[s.rng.IntN(4)]
+	if len(e.Stages) > 0 && s.rng.IntN(4) > 0 {
+		stage = e.Stages[len(e.Stages)-1].Name
+	}
+	switch s.rng.IntN(3) {
+	case 0:
+		return s.RetryStage(t.Context(), key, engine.RetryStage{Stage: stage, Execution: e.ID, AllActions: s.rng.IntN(2) == 0})
+	case 1:
+		_, err := s.RollBack(t.Context(), key, engine.RollBack{
+			Stage: stage, Target: e.ID, Trigger: engine.Trigger{Type: engine.TriggerManualRollback, Detail: "arn:me"},
+		})
+		return err
+	}
+	gate := pipeline.GateBeforeEntry
+	if stage == "Deploy" {
+		gate = pipeline.GateOnSuccess
+	}
+	return s.OverrideCondition(t.Context(), key, engine.OverrideCondition{Stage: stage, Execution: e.ID, Gate: gate, By: "arn:me"})
+}
+
 // answer approves or rejects the approval that waits.
 func (s *storm) answer(t *testing.T) error {
-	list, err := s.ActionExecutions(t.Context(), s.pipeline(), "", 0, 20)
+	list, err := s.ActionExecutions(t.Context(), s.pipeline(), "", 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,12 +235,22 @@ func (s *storm) judge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		names := map[string]bool{}
+		rules, err := s.RuleExecutions(t.Context(), s.pipeline(), e.ID, 0, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rules {
+			actions = append(actions, r.ActionExecution)
+		}
+		retries := 0
+		for _, r := range e.Stages {
+			retries += r.AutoRetries + r.ManualRetries
+		}
+		names := map[string]int{}
 		for _, a := range actions {
-			if names[a.Action] {
-				t.Errorf("action %s of %s has two executions", a.Action, e.ID)
+			if names[a.Action]++; names[a.Action] > 1+retries {
+				t.Errorf("action %s of %s has %d executions after %d retries", a.Action, e.ID, names[a.Action], retries)
 			}
-			names[a.Action] = true
 			if a.Status == engine.InProgress {
 				t.Errorf("action %s of %s is in progress, its execution %s", a.Action, e.ID, e.Status)
 			}
