@@ -72,6 +72,7 @@ type Dispatcher struct {
 	ids      map[Key]string
 	idGen    uint64 // raised whenever ids forgets something
 	plans    map[planKey]*pipeline.Plan
+	views    views
 	attempts map[string]context.CancelCauseFunc
 	carrying map[string]bool // the effects that are being carried out here
 	asked    asked
@@ -119,6 +120,7 @@ func New(cfg Config) *Dispatcher {
 		lines:    map[string]*line{},
 		ids:      map[Key]string{},
 		plans:    map[planKey]*pipeline.Plan{},
+		views:    newViews(),
 		attempts: map[string]context.CancelCauseFunc{},
 		carrying: map[string]bool{},
 		wake:     make(chan struct{}, 1),

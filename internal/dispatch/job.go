@@ -221,11 +221,7 @@ func (j *job) lookup(outputs map[string]map[string]string) func(namespace, key s
 // keepResolved stores the resolved configuration of an action that has
 // references; of any other it is the one declared.
 func (j *job) keepResolved(tx *db.Tx) error {
-	refers := false
-	for _, entry := range j.plan.Configuration {
-		refers = refers || len(entry.Text.References()) > 0
-	}
-	if !refers {
+	if !refers(j.plan) {
 		return nil
 	}
 	text, err := json.Marshal(j.withoutSecrets())

@@ -102,17 +102,22 @@ func scanAttempt(row scanner, more ...any) (ActionExecution, error) {
 }
 
 // Pipeline returns a pipeline with a version of its definition; 0 is the current
-// one. Errors are ErrPipelineNotFound and ErrVersionNotFound.
+// one. The definition is shared: nobody may change what hangs on it. Errors are ErrPipelineNotFound and ErrVersionNotFound.
 func (d *Dispatcher) Pipeline(ctx context.Context, key Key, version int) (Pipeline, error) {
-	p, err := d.find(ctx, key)
-	if err != nil {
-		return p, err
-	}
-	if version != 0 {
-		p.Version = version
-	}
-	err = d.DB.Read(ctx, func(tx *db.Tx) error {
-		p.Declaration, _, err = selectVersion(tx, p.ID, p.Version)
+	p := Pipeline{Key: key}
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		err := tx.QueryRow(sqlFindPipeline, key.Account, key.Region, key.Name).
+			Scan(&p.ID, &p.Version, &p.Created, &p.Updated)
+		if errors.Is(err, db.ErrNoRows) {
+			return ErrPipelineNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("looking up pipeline %s: %w", key.Name, err)
+		}
+		if version != 0 {
+			p.Version = version
+		}
+		p.Declaration, err = d.readDeclaration(tx, p.ID, p.Version)
 		return err
 	})
 	return p, err
@@ -124,22 +129,13 @@ func (d *Dispatcher) Plan(p Pipeline, version int) (*pipeline.Plan, error) {
 }
 
 // Pipelines lists the pipelines of an account and region whose name is above
-// after, by name, at most limit.
+// after, by name, at most limit. The list is shared: nobody may change it.
 func (d *Dispatcher) Pipelines(ctx context.Context, account, region, after string, limit int) ([]Pipeline, error) {
 	var list []Pipeline
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
-		return each(tx, func(row scanner) error {
-			p := Pipeline{Key: Key{Account: account, Region: region}}
-			var text string
-			if err := row.Scan(&p.ID, &p.Name, &p.Version, &p.Created, &p.Updated, &text); err != nil {
-				return err
-			}
-			if err := json.Unmarshal([]byte(text), &p.Declaration); err != nil {
-				return fmt.Errorf("decoding pipeline %s: %w", p.Name, err)
-			}
-			list = append(list, p)
-			return nil
-		}, sqlListPipelines, account, region, after, limit)
+		var err error
+		list, err = d.readPipelines(tx, listKey{account, region, after, limit})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing pipelines: %w", err)
@@ -267,8 +263,14 @@ func (d *Dispatcher) actionExecution(ctx context.Context, pipelineID, id string)
 	return a, nil
 }
 
-// State is a pipeline's live state with what its stages last did.
+// State is a pipeline's live state with what its stages last did. It is shared:
+// nobody may change what hangs on it.
 type State struct {
+	// Version is raised by every event that changes anything.
+	Version int64
+	// Settled says that all that is ever read of this version is the same. If it
+	// is not set, a configuration is still to be resolved.
+	Settled  bool
 	Pipeline engine.Pipeline
 	// Executions are those that the stages name: holding, waiting or latest.
 	Executions map[string]engine.Execution
@@ -277,33 +279,6 @@ type State struct {
 	Actions map[string][]ActionExecution
 	// Rules are its rule executions, in the same way.
 	Rules map[string][]RuleExecution
-}
-
-// State reads everything that GetPipelineState shows, in one snapshot.
-func (d *Dispatcher) State(ctx context.Context, p Pipeline) (State, error) {
-	s := State{
-		Executions: map[string]engine.Execution{}, Actions: map[string][]ActionExecution{}, Rules: map[string][]RuleExecution{},
-	}
-	err := d.DB.Read(ctx, func(tx *db.Tx) error {
-		l := &line{id: p.ID}
-		if err := d.load(tx, l, ""); err != nil {
-			return err
-		}
-		s.Pipeline = l.state.Pipeline
-		for _, e := range l.state.Executions {
-			s.Executions[e.ID] = *e
-		}
-		for _, st := range s.Pipeline.Stages {
-			if err := s.readStage(tx, st); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return s, fmt.Errorf("reading the state of pipeline %s: %w", p.Name, err)
-	}
-	return s, nil
 }
 
 func (s *State) readStage(tx *db.Tx, st engine.Stage) error {

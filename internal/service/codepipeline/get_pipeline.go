@@ -30,7 +30,7 @@ func (s *Service) GetPipeline(ctx context.Context, c api.Caller, in *wire.GetPip
 	if err != nil {
 		return nil, exception(c, name, err)
 	}
-	answer, err := s.declaration(p)
+	answer, err := s.rendered.declaration(p, s.declaration)
 	if err != nil {
 		return nil, err
 	}

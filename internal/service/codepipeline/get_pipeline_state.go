@@ -13,17 +13,20 @@ import (
 // GetPipelineState shows what each stage last did and what waits for it
 // (execution.md 2.11, observed.md 11).
 func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.GetPipelineStateInput) (*wire.GetPipelineStateOutput, error) {
-	p, err := s.find(ctx, c, "GetPipelineState", text(in.Name))
-	if err != nil {
+	name := text(in.Name)
+	if err := s.allow(c, "GetPipelineState", name); err != nil {
 		return nil, err
+	}
+	p, state, err := s.dispatch.PipelineState(ctx, keyOf(c, name))
+	if err != nil {
+		return nil, exception(c, name, err)
+	}
+	if out, ok := s.rendered.state(p, state); ok {
+		return out, nil
 	}
 	plan, err := s.dispatch.Plan(p, p.Version)
 	if err != nil {
 		return nil, err
-	}
-	state, err := s.dispatch.State(ctx, p)
-	if err != nil {
-		return nil, exception(c, p.Name, err)
 	}
 	types, err := s.dispatch.TypesOf(ctx, p.Account, p.Region, typesIn(plan)...)
 	if err != nil {
@@ -45,6 +48,10 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 			return nil, err
 		}
 		out.StageStates = append(out.StageStates, *stage)
+	}
+	// The types that are not built in may be changed.
+	if state.Settled && types == s.types {
+		s.rendered.keepState(p, state, out)
 	}
 	return out, nil
 }

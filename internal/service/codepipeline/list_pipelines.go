@@ -24,14 +24,12 @@ func (s *Service) ListPipelines(ctx context.Context, c api.Caller, in *wire.List
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListPipelinesOutput{Pipelines: []wire.PipelineSummary{}}
+	out := &wire.ListPipelinesOutput{}
 	if len(list) > page {
 		list = list[:page]
 		out.NextToken = binding.seal(list[page-1].Name)
 	}
-	for i := range list {
-		out.Pipelines = append(out.Pipelines, s.summary(&list[i]))
-	}
+	out.Pipelines = s.rendered.list(list, s.summary)
 	return out, nil
 }
 

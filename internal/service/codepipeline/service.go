@@ -42,13 +42,14 @@ type Service struct {
 	types    pipeline.ActionTypes
 	auth     Authorizer
 	triggers *triggers.Store
+	rendered *rendered
 }
 
 var _ wire.Service = (*Service)(nil)
 
 // New makes the service. types are the action types of the catalogue.
 func New(d *dispatch.Dispatcher, types pipeline.ActionTypes, auth Authorizer, t *triggers.Store) *Service {
-	return &Service{dispatch: d, types: types, auth: auth, triggers: t}
+	return &Service{dispatch: d, types: types, auth: auth, triggers: t, rendered: newRendered()}
 }
 
 // Describe offers the service to the dispatcher of requests. Two exceptions are
