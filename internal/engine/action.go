@@ -46,11 +46,11 @@ func (m *machine) startAction(e *Execution, stage *pipeline.StagePlan, index int
 	})
 }
 
-// lacksInput names an input artifact that no action of the execution made,
-// because the stage with its producer was skipped; empty if there is none. The
-// action, or the rule, then fails before its provider is asked (execution.md 4.6).
-// An artifact whose producer succeeded without writing it is the provider's to
-// miss, in its own words.
+// lacksInput names an input artifact that no action of the execution was to make,
+// because the stage of its producer was skipped or failed before; empty if there is
+// none. The action, or the rule, then fails before its provider is asked
+// (execution.md 4.6). An artifact whose producer succeeded without writing it is the
+// provider's to miss, in its own words.
 func lacksInput(e *Execution, a *pipeline.ActionPlan) string {
 	for _, name := range a.Inputs {
 		if e.artifact(name) == nil {
@@ -63,7 +63,7 @@ func lacksInput(e *Execution, a *pipeline.ActionPlan) string {
 func lacked(artifact string) Outcome {
 	return Outcome{
 		ErrorCode:    configurationError,
-		ErrorMessage: "The input artifact '" + artifact + "' does not exist: the stage that produces it was skipped.",
+		ErrorMessage: "The input artifact '" + artifact + "' does not exist: no action of this execution has produced it.",
 	}
 }
 

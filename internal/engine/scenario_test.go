@@ -32,7 +32,8 @@ import (
 //	trigger             starts the next execution without a caller
 //	retry E stage [all], rollback stage E, override E stage gate
 //	stop E [abandon] [reason=text]
-//	ok E action [produced=a], fail E action   the provider's report; of a rule too
+//	ok E action [produced=a], fail E action   the provider's report; of a rule too;
+//	                    action#n is its n-th attempt, otherwise it is the latest
 //	error E rule        the provider cannot judge the rule
 //	approve E action [summary=text] [token=t] [stage=s], reject ...
 //	deadline E action   says that the action's time-out has come
@@ -161,7 +162,7 @@ func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
 		return engine.OverrideCondition{Execution: s.id(args.word(0)), Stage: args.word(1), Gate: args.word(2), By: "alice"}
 	case "error":
 		return engine.ActionReported{
-			Execution: s.id(args.word(0)), Action: s.last[args.word(0)+"/"+args.word(1)],
+			Execution: s.id(args.word(0)), Action: s.attempt(args),
 			Outcome: engine.Outcome{ErrorCode: "ConfigurationError"},
 		}
 	case "ok", "fail":
@@ -169,7 +170,7 @@ func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
 	case "approve", "reject":
 		return s.answer(args, cmd == "approve")
 	case "deadline":
-		return engine.DeadlineReached{Execution: s.id(args.word(0)), Action: s.last[args.word(0)+"/"+args.word(1)]}
+		return engine.DeadlineReached{Execution: s.id(args.word(0)), Action: s.attempt(args)}
 	case "disable", "enable":
 		return engine.SetTransition{
 			Stage: args.word(0), Outbound: args.has("outbound"), Disabled: cmd == "disable", Reason: args.value("reason"), By: "alice",
@@ -188,9 +189,26 @@ func (s *scenario) install(t *testing.T, version int) {
 	s.plans[version] = &plan
 }
 
+// attempt is the id of the latest attempt of "E action", or of the n-th one of
+// "E action#n".
+func (s *scenario) attempt(args args) string {
+	key := args.word(0) + "/" + args.word(1)
+	if name, n, ok := strings.Cut(key, "#"); ok {
+		if n == "1" {
+			key = name
+		}
+		for id, known := range s.names {
+			if known == key {
+				return id
+			}
+		}
+	}
+	return s.last[key]
+}
+
 func (s *scenario) report(args args, ok bool) engine.Body {
 	execution, action := args.word(0), args.word(1)
-	b := engine.ActionReported{Execution: s.id(execution), Action: s.last[execution+"/"+action], Succeeded: ok}
+	b := engine.ActionReported{Execution: s.id(execution), Action: s.attempt(args), Succeeded: ok}
 	if !ok {
 		b.Outcome.ErrorCode = "JobFailed"
 		return b
