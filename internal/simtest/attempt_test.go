@@ -81,7 +81,7 @@ func (w *world) readEffect(n *node, a *attempt) {
 	}
 }
 
-func lost(plan *pipeline.ActionPlan) pipeline.WhenLost { return pipeline.WhenLost(plan.Type.Provider) }
+func lost(plan *pipeline.ActionPlan) pipeline.WhenLost { return whenLost(plan.Type.Provider) }
 
 // begin commits who begins the attempt, and only then lets the provider start.
 func (w *world) begin(n *node, a *attempt) {
@@ -129,19 +129,23 @@ func (w *world) await(n *node, a *attempt) {
 
 // reportVerdict reports what the provider said: late, twice, or followed by its
 // contrary, as it happens.
-func (w *world) reportVerdict(n *node, a *attempt, succeeded bool) {
-	body := w.verdict(a, succeeded)
+func (w *world) reportVerdict(n *node, a *attempt, v verdict) {
+	body := w.verdict(a, v)
 	if !w.calm && w.rng.IntN(10) == 0 {
-		contrary := w.verdict(a, w.rng.IntN(2) == 0)
+		contrary := w.verdict(a, verdict{succeeded: w.rng.IntN(2) == 0})
 		w.rumours = append(w.rumours, rumour{a.pipeline, contrary})
 	}
 	w.report(n, a, body)
 }
 
-func (w *world) verdict(a *attempt, succeeded bool) engine.ActionReported {
-	body := engine.ActionReported{Execution: a.effect.Execution, Action: a.effect.Action, Succeeded: succeeded}
-	if !succeeded {
-		body.Outcome.ErrorCode = "JobFailed"
+func (w *world) verdict(a *attempt, v verdict) engine.ActionReported {
+	body := engine.ActionReported{Execution: a.effect.Execution, Action: a.effect.Action, Succeeded: v.succeeded}
+	switch {
+	case v.errored:
+		body.Outcome.ErrorCode = "ConfigurationError"
+		return body
+	case !v.succeeded:
+		body.Outcome.ErrorCode = jobFailed
 		return body
 	}
 	plan := w.actionPlan(a)
@@ -154,7 +158,8 @@ func (w *world) verdict(a *attempt, succeeded bool) engine.ActionReported {
 	return body
 }
 
-// rumour is a report that comes again, or its contrary, once the action is over.
+// rumour is a report that comes again, or its contrary, once the action is over;
+// a bad one may overtake the good one.
 type rumour struct {
 	pipeline string
 	body     engine.ActionReported
@@ -165,7 +170,8 @@ func (w *world) spread(n *node) {
 	if len(w.rumours) > 0 {
 		i := w.rng.IntN(len(w.rumours))
 		r := w.rumours[i]
-		if w.store.pipeline(r.pipeline).history.actions[r.body.Action].status != engine.InProgress {
+		over := w.store.pipeline(r.pipeline).history.actions[r.body.Action].status != engine.InProgress
+		if over || !r.body.Succeeded && w.rng.IntN(2) == 0 {
 			w.submit(n, r.pipeline, &op{ev: w.event(n, r.body)})
 			w.rumours = append(w.rumours[:i:i], w.rumours[i+1:]...)
 			return
@@ -244,5 +250,5 @@ func (w *world) carryOutStop(n *node, a *attempt) {
 func (w *world) actionPlan(a *attempt) *pipeline.ActionPlan {
 	plan := w.store.pipeline(a.pipeline).plans[a.effect.Version]
 	stage := &plan.Stages[plan.Stage(a.effect.Stage)]
-	return &stage.Actions[stage.Action(a.effect.Name)]
+	return stage.Attempted(a.effect.Gate, a.effect.Name)
 }

@@ -34,18 +34,63 @@ func (w *world) request(n *node) {
 		w.create(n, name)
 		return
 	}
-	switch k := w.rng.IntN(100); {
-	case k < 40:
+	sum := 0
+	for _, weight := range w.temper.weights {
+		sum += weight
+	}
+	k := w.rng.IntN(sum)
+	for kind, weight := range w.temper.weights {
+		if k -= weight; k < 0 {
+			w.make(n, row, requestKind(kind))
+			return
+		}
+	}
+}
+
+// requestKind is what a client may ask for.
+type requestKind int
+
+const (
+	requestStart requestKind = iota
+	requestBurst
+	requestStop
+	requestAnswer
+	requestTransition
+	requestRetry
+	requestRollback
+	requestOverride
+	requestUpdate
+	requestDelete
+	requestKinds
+)
+
+// usualWeights say how often clients ask for what.
+var usualWeights = [requestKinds]int{
+	requestStart: 25, requestBurst: 2, requestStop: 5, requestAnswer: 20, requestTransition: 9,
+	requestRetry: 16, requestRollback: 9, requestOverride: 9, requestUpdate: 2, requestDelete: 1,
+}
+
+func (w *world) make(n *node, row *pipelineRow, kind requestKind) {
+	switch kind {
+	case requestStart:
 		w.startExecution(n, row)
-	case k < 55:
+	case requestBurst:
+		w.burst(row)
+	case requestStop:
 		w.stopExecution(n, row)
-	case k < 80:
+	case requestAnswer:
 		w.answerApproval(n, row)
-	case k < 94:
+	case requestTransition:
 		w.setTransition(n, row)
-	case k < 99:
-		w.call(n, row, &op{ev: w.event(n, engine.UpdatePipeline{}), plan: shape(w.rng, name)})
-	default:
+	case requestRetry:
+		w.retryStage(n, row)
+	case requestRollback:
+		w.rollBack(n, row)
+	case requestOverride:
+		w.overrideCondition(n, row)
+	case requestUpdate:
+		w.call(n, row, &op{ev: w.event(n, engine.UpdatePipeline{}), plan: shape(w.rng, row.name)})
+	case requestDelete:
 		w.call(n, row, &op{ev: w.event(n, engine.DeletePipeline{})})
 	}
 }
@@ -99,6 +144,19 @@ func (w *world) create(n *node, name string) {
 	}})
 }
 
+// triggerWebhook starts executions that nobody waits for.
+const triggerWebhook = "WebhookV2"
+
+// burst starts more executions at once, through all nodes, than the limit lets be
+// under way.
+func (w *world) burst(row *pipelineRow) {
+	for range 2 + min(w.limit, 6) {
+		if n := w.nodes[w.rng.IntN(len(w.nodes))]; !n.down {
+			w.startExecution(n, row)
+		}
+	}
+}
+
 // startExecution starts with or without a token, new or used before.
 func (w *world) startExecution(n *node, row *pipelineRow) {
 	w.clients.requests++
@@ -112,7 +170,11 @@ func (w *world) startExecution(n *node, row *pipelineRow) {
 		o.token = "token-" + detail
 		detail = o.token
 	}
-	b := engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution, Detail: detail}}
+	trigger := engine.TriggerStartPipelineExecution
+	if w.rng.IntN(4) == 0 {
+		trigger = triggerWebhook
+	}
+	b := engine.StartExecution{Trigger: engine.Trigger{Type: trigger, Detail: detail}}
 	for i := range w.rng.IntN(3) {
 		b.Variables = append(b.Variables, pipeline.Variable{Name: fmt.Sprintf("V%d", i), Value: "given"})
 	}
@@ -155,10 +217,14 @@ func (w *world) stopExecution(n *node, row *pipelineRow) {
 // answerApproval answers one that waits, as a rule, or one that did.
 func (w *world) answerApproval(n *node, row *pipelineRow) {
 	var candidates []engine.AnswerApproval
-	for _, e := range row.history.executions {
+	list := row.history.executions
+	if w.calm || w.rng.IntN(3) > 0 {
+		list = row.history.alive
+	}
+	for _, e := range list {
 		for _, a := range e.actions {
 			if a.plan.IsApproval() {
-				candidates = append(candidates, engine.AnswerApproval{Stage: e.stage, Action: a.plan.Name, Token: a.id})
+				candidates = append(candidates, engine.AnswerApproval{Stage: e.record().name, Action: a.plan.Name, Token: a.id})
 			}
 		}
 	}
@@ -178,8 +244,8 @@ func (w *world) answerApproval(n *node, row *pipelineRow) {
 
 func (w *world) setTransition(n *node, row *pipelineRow) {
 	b := engine.SetTransition{
-		Stage: fmt.Sprintf("S%d", w.rng.IntN(6)), Outbound: w.rng.IntN(3) == 0,
-		Disabled: w.rng.IntN(2) == 0, Reason: "because", By: "arn:alice",
+		Stage: stageName(w.rng.IntN(stagePool)), Outbound: w.rng.IntN(3) == 0,
+		Disabled: w.rng.IntN(5) < 2, Reason: "because", By: "arn:alice",
 	}
 	w.call(n, row, &op{ev: w.event(n, b)})
 }
@@ -201,8 +267,8 @@ func (w *world) settleDown(n *node) {
 				}
 			}
 		}
-		for _, e := range row.history.executions {
-			if e.stale && !e.ended() {
+		for _, e := range row.history.alive {
+			if e.stale && !e.stop {
 				w.call(n, row, &op{ev: w.event(n, engine.StopExecution{Execution: e.id, Reason: "stale"})})
 			}
 		}
@@ -218,13 +284,18 @@ func (w *world) checkPromises() {
 			w.fatalf("execution %s was promised and forgotten", p.execution)
 		}
 	}
+	for _, k := range w.outside.works {
+		if k.live {
+			w.fatalf("nobody stopped %s, which is over", k.action)
+		}
+	}
 	for _, row := range w.store.pipelines {
 		last := map[string]int64{}
 		for _, e := range row.history.executions {
-			if at, twice := last[e.detail]; twice && e.started-at < tokenLife {
-				w.fatalf("request %s made two executions", e.detail)
+			if at, twice := last[e.trigger.Detail]; twice && e.started-at < tokenLife {
+				w.fatalf("request %s made two executions", e.trigger.Detail)
 			}
-			last[e.detail] = e.started
+			last[e.trigger.Detail] = e.started
 			if !e.ended() {
 				w.fatalf("execution %s is %s for ever", e.id, e.status)
 			}

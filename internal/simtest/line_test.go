@@ -1,6 +1,7 @@
 package simtest
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -29,6 +30,8 @@ type op struct {
 	token string
 	name  string
 	plan  *pipeline.Plan
+	// missing are executions that are not live and that the step asked for.
+	missing []string
 	// unknown is set once a commit of the event had an unknown outcome.
 	unknown  bool
 	decision engine.Decision
@@ -69,6 +72,7 @@ func (w *world) stepBatch(n *node, l *line) {
 	fresh := l.state == nil || slices.ContainsFunc(l.batch, func(o *op) bool { return o.unknown })
 	if fresh && row != nil {
 		l.state, l.version = row.load(), row.version
+		w.loadMissing(l, row)
 		w.findApplied(l, row)
 	}
 	if row == nil && len(l.batch) > 0 {
@@ -83,9 +87,19 @@ func (w *world) stepBatch(n *node, l *line) {
 	}
 	out := &writes{base: l.version}
 	touched := []*engine.Execution{}
-	for _, o := range l.batch {
+	for i, o := range l.batch {
+		w.lookBack(o, touched)
 		state, decision, err := w.step(l, o)
 		o.decision, o.err = decision, err
+		if missing, ok := errors.AsType[*engine.Missing](err); ok {
+			w.logf("%s %s: asks for %s", n.id, short(l.pipeline), short(missing.Execution))
+			o.missing = append(o.missing, missing.Execution)
+			l.state = nil
+			return
+		}
+		if i == 0 && row != nil && row.version == l.version {
+			w.checkAnswer(row, o)
+		}
 		if err != nil {
 			continue
 		}
@@ -134,7 +148,48 @@ func (w *world) step(l *line, o *op) (*engine.State, engine.Decision, error) {
 			plans[earlier.plan.Version] = earlier.plan
 		}
 	}
-	return w.bugs.step(plans, l.state, o.past, o.ev)
+	o.past.ConcurrentExecutions = w.limit
+	return engine.Step(plans, l.state, o.past, o.ev)
+}
+
+// loadMissing gives the ops the executions that their steps asked for.
+func (w *world) loadMissing(l *line, row *pipelineRow) {
+	for _, o := range l.batch {
+		if len(o.missing) == 0 {
+			continue
+		}
+		o.past.Executions = map[string]*engine.Execution{}
+		for _, id := range o.missing {
+			o.past.Executions[id] = row.past(id)
+		}
+	}
+}
+
+// lookBack replaces what was loaded for an op by what the batch has made of it
+// since.
+func (w *world) lookBack(o *op, touched []*engine.Execution) {
+	for _, e := range touched {
+		if slices.Contains(o.missing, e.ID) && e.Ended() && !w.bugs.pastBeforeBatch {
+			o.past.Executions[e.ID] = e
+		}
+	}
+}
+
+// checkAnswer: what the rules forbid is refused, and nothing else. History is
+// exactly as far as the state that was stepped.
+func (w *world) checkAnswer(row *pipelineRow, o *op) {
+	if row.history.plan == nil {
+		return
+	}
+	if permitted := row.history.permits(o.ev.Body); permitted != (o.err == nil) && !o.invalid() {
+		w.fatalf("%s: %v, but permitted %t", describe(o.ev), o.err, permitted)
+	}
+}
+
+// invalid reports whether the op was refused for a reason of its own.
+func (o *op) invalid() bool {
+	rejection, ok := errors.AsType[*engine.Rejection](o.err)
+	return ok && rejection.Reason == engine.ReasonInvalid
 }
 
 func (x *writes) add(o *op, touched *[]*engine.Execution) {
@@ -210,7 +265,7 @@ func (w *world) write(n *node, l *line, x *writes) bool {
 		if row != nil || w.store.named(o.name) != nil {
 			return false
 		}
-		row = &pipelineRow{id: l.pipeline, name: o.name, plans: versions{}, history: newHistory()}
+		row = &pipelineRow{id: l.pipeline, name: o.name, plans: versions{}, history: newHistory(cmp.Or(w.limit, engine.DefaultConcurrentExecutions))}
 		w.store.pipelines = append(w.store.pipelines, row)
 	}
 	if row.version != x.base && !w.bugs.ignoresVersion {

@@ -19,9 +19,14 @@ type work struct {
 	pipeline string
 	node     string // empty: remote
 	live     bool
-	verdict  *bool
+	verdict  *verdict
+	rule     bool
 	outputs  []pipeline.ArtifactLocation
 }
+
+// verdict is what a provider says in the end. Only a rule's error differs from a
+// failure.
+type verdict struct{ succeeded, errored bool }
 
 // find returns the work that this node runs, or that runs remotely under the key.
 func (x *outside) find(action, node string, kind pipeline.WhenLost) *work {
@@ -56,22 +61,41 @@ func (x *outside) start(w *world, n *node, a *attempt) {
 		w.fatalf("action execution %s runs twice on %s", a.id, n.id)
 	}
 	row := w.store.pipeline(a.pipeline)
-	row.history.checkInputs(w, a.effect.Action)
-	a.work = &work{action: a.effect.Action, pipeline: a.pipeline, node: where, live: true, outputs: row.history.actions[a.effect.Action].outputs}
+	known := row.history.actions[a.effect.Action]
+	x.checkInputs(w, a, known)
+	a.work = &work{
+		action: a.effect.Action, pipeline: a.pipeline, node: where, live: true, outputs: known.outputs, rule: known.gate != "",
+	}
 	x.works = append(x.works, a.work)
 	w.logf("%s: start %s %s/%s (%s)", n.id, short(a.id), a.effect.Stage, a.effect.Name, kind)
 }
 
 // finish ends a work with a random verdict; a success has written its outputs.
 func (x *outside) finish(w *world, k *work) {
-	succeeded := w.rng.IntN(8) > 0
-	k.verdict, k.live = &succeeded, false
-	if succeeded {
+	v := verdict{succeeded: w.rng.IntN(w.temper.failures) > 0}
+	if k.rule {
+		v.succeeded = w.rng.IntN(3+w.temper.failures/6) > 0
+		v.errored = !v.succeeded && w.rng.IntN(2) == 0
+	}
+	k.verdict, k.live = &v, false
+	if v.succeeded {
 		for _, out := range k.outputs {
 			x.contents[out.Bucket+"/"+out.Key] = true
 		}
 	}
-	w.logf("outside: %s ends, succeeded %t", short(k.action), succeeded)
+	w.logf("outside: %s ends, succeeded %t", short(k.action), v.succeeded)
+}
+
+// checkInputs: nothing starts before its inputs exist.
+func (x *outside) checkInputs(w *world, a *attempt, known *action) {
+	if len(known.inputs) != len(known.plan.Inputs) {
+		w.fatalf("%s starts with %d of its inputs", a.id, len(known.inputs))
+	}
+	for _, in := range known.inputs {
+		if !x.contents[in.Bucket+"/"+in.Key] {
+			w.fatalf("%s starts before its input %s exists", a.id, in.Name)
+		}
+	}
 }
 
 // finishRemote ends some remote work by itself.
@@ -92,8 +116,7 @@ func (x *outside) stop(w *world, action, node string) {
 	for _, k := range x.works {
 		if k.action == action && k.live && (k.node == "" || k.node == node) {
 			k.live = false
-			failed := false
-			k.verdict = &failed
+			k.verdict = &verdict{}
 			w.logf("outside: %s is stopped", short(action))
 		}
 	}

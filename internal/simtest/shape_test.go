@@ -13,13 +13,27 @@ type types struct{}
 
 func (types) ActionType(id pipeline.ActionTypeID) (pipeline.ActionType, bool) {
 	t := pipeline.ActionType{
-		ID: id, Available: true, Timeout: 60 * minute, WhenLost: pipeline.WhenLost(id.Provider),
+		ID: id, Available: true, Timeout: 60 * minute, WhenLost: whenLost(id.Provider),
 		Inputs: pipeline.ArtifactBounds{Max: 5}, Outputs: pipeline.ArtifactBounds{Max: 5},
 	}
 	if id.Category == pipeline.CategoryApproval {
 		t.Timeout = 7 * 24 * hour
 	}
 	return t, true
+}
+
+// whenLost says what follows a lost node: an action's provider is named after
+// it, rules have the providers that an entry condition may skip a stage by.
+func whenLost(provider string) pipeline.WhenLost {
+	switch provider {
+	case "VariableCheck":
+		return pipeline.LostAgain
+	case "LambdaInvoke":
+		return pipeline.LostFind
+	case "CodeBuild":
+		return pipeline.LostFail
+	}
+	return pipeline.WhenLost(provider)
 }
 
 // Durations in milliseconds.
@@ -30,31 +44,41 @@ const (
 	day    = 24 * hour
 )
 
-// shape draws a definition: stages of run-order groups with artifacts handed
-// from one to the next, approvals, and variables with and without defaults.
-// Stage names come from a small pool, so that an update keeps some of them,
-// moves some and removes some.
+// stagePool is how many stage names there are.
+const stagePool = 6
+
+func stageName(i int) string { return fmt.Sprintf("S%d", i) }
+
+// shape draws a definition: a mode, stages of run-order groups with artifacts
+// handed from one to the next, approvals, gates with rules, and variables with
+// and without defaults. Stage names come from a small pool, so that an update
+// keeps some of them, moves some and removes some.
 func shape(rng *rand.Rand, name string) *pipeline.Plan {
 	d := pipeline.Declaration{
 		Name: name, RoleArn: "arn:aws:iam::123456789012:role/r", PipelineType: pipeline.TypeV2,
 		ArtifactStore: &pipeline.ArtifactStore{Type: "S3", Location: "store"},
+		ExecutionMode: [...]pipeline.ExecutionMode{
+			pipeline.ModeSuperseded, pipeline.ModeSuperseded, pipeline.ModeQueued, pipeline.ModeQueued, pipeline.ModeParallel,
+		}[rng.IntN(5)],
 	}
 	for i := range rng.IntN(3) {
 		v := pipeline.VariableDeclaration{Name: fmt.Sprintf("V%d", i)}
-		if rng.IntN(3) > 0 {
+		if rng.IntN(8) > 0 {
 			v.DefaultValue = new("default")
 		}
 		d.Variables = append(d.Variables, v)
 	}
-	names := rng.Perm(6)
+	names := rng.Perm(stagePool)
 	var artifacts []string
 	for i := range 2 + rng.IntN(3) {
-		stage := pipeline.StageDeclaration{Name: fmt.Sprintf("S%d", names[i])}
+		stage := pipeline.StageDeclaration{Name: stageName(names[i])}
+		before := artifacts
 		if i == 0 {
 			stage.Actions, artifacts = drawSources(rng)
 		} else {
 			stage.Actions, artifacts = drawActions(rng, artifacts)
 		}
+		drawGates(rng, &stage, gateDraw{mode: d.ExecutionMode, first: i == 0, before: before, after: artifacts})
 		d.Stages = append(d.Stages, stage)
 	}
 	plan, err := pipeline.Compile(d, pipeline.Environment{Types: types{}, Region: "eu-west-1", Account: "123456789012"})

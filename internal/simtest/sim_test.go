@@ -49,7 +49,7 @@ func TestSimulation(t *testing.T) {
 func TestSimulationReachesEverything(t *testing.T) {
 	t.Parallel()
 	var logs strings.Builder
-	for seed := range uint64(100) {
+	for seed := range uint64(200) {
 		log, err := simulate(seed+1, bugs{})
 		if err != nil {
 			t.Fatal(err)
@@ -59,11 +59,14 @@ func TestSimulationReachesEverything(t *testing.T) {
 	all := logs.String()
 	for _, fact := range []string{
 		"fault before", "fault lost", "fault after", "fault conflict", "fault ok: somebody else was first", // commits
-		"looks again", "replay of token", "frees ", "crash", "pauses", "clock is off", "time jumps", // nodes
-		"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled", "Abandoned", // statuses
+		"looks again", "replay of token", "frees ", "crash", "pauses", "clock is off", "time jumps", "asks for ", // nodes
+		"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled", "Abandoned", "Skipped", "Errored", "Overridden", // statuses
 		"rejected: ApprovalCompleted", "rejected: InvalidApprovalToken", "rejected: NotStoppable", "rejected: DuplicatedStop",
-		"rejected: PipelineNotFound", "rejected: StageNotFound", "name in use", // refusals
+		"rejected: PipelineNotFound", "rejected: StageNotFound", "name in use", "rejected: Limit", "rejected: NotLatest",
+		"rejected: NotRetryable", "rejected: NotOverridable", "rejected: NotCompleted", "rejected: Outdated",
+		"rejected: StageRunning", "rejected: ExecutionNotFound", // refusals
 		"PipelineUpdated", "PipelineDeleted", "DeadlineReached", "is stopped", "outcome unknown", `"reason":"stale"`,
+		"AutomatedStageRetry", "ManualStageRetry", "the limit of ", "AutomatedRollback", "ManualRollback", "The input artifact",
 	} {
 		if !strings.Contains(strings.ToLower(all), strings.ToLower(fact)) {
 			t.Errorf("in no seed happened: %s", fact)

@@ -37,9 +37,10 @@ type versions map[int]*pipeline.Plan
 func (v versions) Plan(version int) *pipeline.Plan { return v[version] }
 
 type executionRow struct {
-	id   string
-	live bool
-	text string
+	id      string
+	live    bool
+	text    string
+	checked bool // since it was written
 }
 
 // changesRow is one applied event.
@@ -157,6 +158,17 @@ func (p *pipelineRow) load() *engine.State {
 	return s
 }
 
+// past returns a stored execution, nil if the pipeline has none with the id.
+func (p *pipelineRow) past(id string) *engine.Execution {
+	row := p.execution(id)
+	if row == nil {
+		return nil
+	}
+	e := &engine.Execution{}
+	decode(row.text, e)
+	return e
+}
+
 func encode(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -182,7 +194,7 @@ var (
 // lost race, in which case it must not have written anything.
 func (w *world) commit(what string, write func() bool) error {
 	fault := "ok"
-	if !w.calm && w.rng.IntN(12) == 0 {
+	if !w.calm && w.rng.IntN(w.temper.faults) == 0 {
 		fault = [...]string{"before", "lost", "after", "conflict"}[w.rng.IntN(4)]
 	}
 	err := error(nil)

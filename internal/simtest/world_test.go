@@ -17,6 +17,9 @@ type world struct {
 	store store
 	nodes []*node
 	names []string
+	// limit is the quota of concurrent executions, zero for the default.
+	limit  int
+	temper temper
 	// calm is set once faults are over.
 	calm         bool
 	events       int
@@ -25,6 +28,29 @@ type world struct {
 	clients      clients
 	rumours      []rumour
 	bugs         bugs
+}
+
+// temper is what makes seeds differ: how often things go wrong, and what clients
+// like to do.
+type temper struct {
+	// commits that fail: one in faults; what happens to nodes and clocks: one in
+	// troubles turns; an attempt that succeeds: all but one in failures.
+	faults, troubles, failures int
+	requests                   int // in a hundred turns
+	// weights of the kinds of requests.
+	weights [requestKinds]int
+}
+
+func drawTemper(rng *rand.Rand) temper {
+	t := temper{
+		faults: pick(rng, 8, 15, 30, 200), troubles: pick(rng, 1, 2, 4), failures: pick(rng, 3, 6, 12, 40),
+		requests: pick(rng, 4, 7, 12),
+	}
+	for i := range t.weights {
+		t.weights[i] = usualWeights[i] * pick(rng, 0, 1, 1, 2, 5)
+	}
+	t.weights[requestStart] = max(t.weights[requestStart], usualWeights[requestStart])
+	return t
 }
 
 // violation is what a broken invariant panics with.
@@ -56,7 +82,7 @@ func simulate(seed uint64, planted bugs) (log string, err error) {
 			err = fmt.Errorf("seed %d: %v\n%s", seed, p, debug.Stack())
 		}
 	}()
-	for range 200 + w.rng.IntN(500) {
+	for range 200 + w.rng.IntN(1200) {
 		w.disturb()
 		w.live()
 	}
@@ -69,7 +95,9 @@ func newWorld(seed uint64, planted bugs) *world {
 		rng: rand.New(rand.NewPCG(seed, 0)), now: 1_767_225_600_000, bugs: planted,
 		outside: outside{starts: map[string]int{}, contents: map[string]bool{}},
 	}
-	for i := range 1 + w.rng.IntN(2) {
+	w.temper = drawTemper(w.rng)
+	w.limit = [...]int{0, 1, 2, 3, 4, 6}[w.rng.IntN(6)]
+	for i := range 1 + w.rng.IntN(3) {
 		w.names = append(w.names, fmt.Sprintf("pipe%d", i))
 	}
 	for i := range 1 + w.rng.IntN(3) {
@@ -94,15 +122,15 @@ func (w *world) live() {
 		return
 	}
 	switch k := w.rng.IntN(100); {
-	case k < 8 && !w.calm:
+	case k < w.temper.requests && !w.calm:
 		w.request(n)
-	case k < 10 && !w.calm:
+	case k < 13 && !w.calm:
 		w.spread(n)
-	case k < 12:
+	case k < 16:
 		w.outside.finishRemote(w)
-	case k < 20:
+	case k < 22:
 		w.tick(n)
-	case k < 65:
+	case k < 60:
 		if lines := n.busy(); len(lines) > 0 {
 			w.turn(n, lines[w.rng.IntN(len(lines))])
 		}
@@ -116,7 +144,7 @@ func (w *world) live() {
 // disturb makes what goes wrong with nodes and clocks.
 func (w *world) disturb() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
-	switch w.rng.IntN(250) {
+	switch w.rng.IntN(250 * w.temper.troubles) {
 	case 0, 1:
 		if !n.down {
 			w.crash(n)
@@ -149,7 +177,7 @@ func (w *world) disturb() {
 func (w *world) drain() {
 	w.calm = true
 	w.logf("calm")
-	if w.rng.IntN(5) == 0 {
+	if w.rng.IntN(3) == 0 {
 		w.now += 31 * day // what a transition held is stale now
 	}
 	for _, n := range w.nodes {
@@ -190,10 +218,8 @@ func (w *world) leftovers() string {
 		return fmt.Sprintf("effect %s %s/%s of node %q due %d", e.id, e.Stage, e.Name, e.node, e.due)
 	}
 	for _, row := range w.store.pipelines {
-		for _, e := range row.history.executions {
-			if !e.ended() {
-				return fmt.Sprintf("execution %s is %s", e.id, e.status)
-			}
+		for _, e := range row.history.alive {
+			return fmt.Sprintf("execution %s is %s", e.id, e.status)
 		}
 	}
 	return ""
@@ -214,7 +240,7 @@ func describe(ev engine.Event) string {
 func describeChanges(changes []engine.Change) string {
 	var b strings.Builder
 	for _, c := range changes {
-		fmt.Fprintf(&b, "\n    %s %s %s %s %s %s", c.Kind, short(c.Execution), c.Stage, c.Action, short(c.ActionID), c.Status)
+		fmt.Fprintf(&b, "\n    %s %s %s %s %s %s %s %s%s", c.Kind, short(c.Execution), c.Stage, c.Gate, c.Action, short(c.ActionID), c.Status, c.Summary, c.Outcome.ErrorMessage)
 	}
 	return b.String()
 }
