@@ -230,6 +230,9 @@ func (b *build) report() provider.Report {
 		return r
 	}
 	r.Status, r.ErrorCode = provider.Failed, provider.CodeJobFailed
+	if b.order.rule && b.cause.code == timedOut {
+		r.ErrorCode = provider.CodeSystemUnavailable // no verdict: nobody knows how it would have ended
+	}
 	r.ErrorMessage = "Build terminated with state: " + b.state
 	if b.state != stopped {
 		r.ErrorMessage += fmt.Sprintf(". Phase: %s, Code: %s, Message: %s", b.causedBy, b.cause.code, b.cause.message)
@@ -241,6 +244,9 @@ func (b *build) report() provider.Report {
 // exported are the variables that the build hands on. One without a value is
 // left out.
 func (b *build) exported() map[string]string {
+	if b.order.rule {
+		return nil
+	}
 	out := map[string]string{}
 	if b.walk.Spec == nil {
 		return out

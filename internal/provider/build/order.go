@@ -31,6 +31,8 @@ type order struct {
 	uploads []upload
 	// external is the external execution id.
 	external string
+	// rule is set when the build judges a rule: it hands no variables on.
+	rule bool
 }
 
 // newOrder begins the order of an attempt. The build's id derives from the

@@ -10,8 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/schemas"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/transport/http/protocol/awsquery"
 
 	"github.com/penstock-cd/penstock/internal/provider"
 )
@@ -54,6 +56,9 @@ func newAlarms(ctx context.Context, c CloudWatchConfig) (*alarms, error) {
 		return nil, fmt.Errorf("configure CloudWatch: %w", err)
 	}
 	client := cloudwatch.NewFromConfig(loaded, func(o *cloudwatch.Options) {
+		// The first protocol of CloudWatch is the one that everything which speaks
+		// like CloudWatch understands; the SDK would take the latest.
+		o.Protocol = awsquery.New(schemas.GraniteServiceVersion20100801)
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
