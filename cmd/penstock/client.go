@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	cp "github.com/penstock-cd/penstock/internal/api/codepipeline"
@@ -128,6 +129,41 @@ func (c *client) actions(ctx context.Context, name, id string) ([]cp.ActionExecu
 	}
 	slices.Reverse(list)
 	return list, nil
+}
+
+// rules lists all rule executions of an execution, oldest first.
+func (c *client) rules(ctx context.Context, name, id string) ([]cp.RuleExecutionDetail, error) {
+	var list []cp.RuleExecutionDetail
+	in := &cp.ListRuleExecutionsInput{PipelineName: &name, Filter: &cp.RuleExecutionFilter{PipelineExecutionId: &id}}
+	for {
+		var out cp.ListRuleExecutionsOutput
+		if err := c.codepipeline.Call(ctx, "ListRuleExecutions", in, &out); err != nil {
+			return nil, err
+		}
+		list = append(list, out.RuleExecutionDetails...)
+		if out.NextToken == nil {
+			break
+		}
+		in.NextToken = out.NextToken
+	}
+	slices.Reverse(list)
+	return list, nil
+}
+
+// rollbackOf returns the id of the execution that rolls a failed one back, empty
+// if there is none.
+func (c *client) rollbackOf(ctx context.Context, name, failed string) (string, error) {
+	var out cp.ListPipelineExecutionsOutput
+	if err := c.codepipeline.Call(ctx, "ListPipelineExecutions", &cp.ListPipelineExecutionsInput{PipelineName: &name}, &out); err != nil {
+		return "", err
+	}
+	for _, x := range out.PipelineExecutionSummaries {
+		automatic := x.Trigger != nil && x.Trigger.TriggerType == cp.TriggerTypeAutomatedRollback
+		if automatic && strings.Contains(deref(x.Trigger.TriggerDetail), failed) {
+			return deref(x.PipelineExecutionId), nil
+		}
+	}
+	return "", nil
 }
 
 func (c *client) answer(ctx context.Context, in *cp.PutApprovalResultInput) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,9 @@ func (e *follower) execute(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.rolledBack(ctx, calls, status); err != nil {
+		return err
+	}
 	e.show.end(result{
 		Status: string(status.Status), Summary: deref(status.StatusSummary), Elapsed: time.Since(e.started), NotRun: e.rewritten.notRun,
 	})
@@ -85,6 +89,26 @@ func (e *follower) execute(ctx context.Context) error {
 	case len(e.rewritten.notRun) > 0:
 		return &exitError{status: exitIncomplete}
 	}
+	return nil
+}
+
+// rolledBack follows the execution that rolls a failed one back, if one does: the
+// command ends when nothing runs any more, and the status remains the first one's.
+func (e *follower) rolledBack(ctx, calls context.Context, status *cp.PipelineExecution) error {
+	if status.Status != cp.PipelineExecutionStatusFailed || ctx.Err() != nil {
+		return nil
+	}
+	id, err := e.client.rollbackOf(calls, e.rewritten.decl.Name, e.id)
+	if err != nil || id == "" {
+		return err
+	}
+	e.show.note(fmt.Sprintf("Execution %s failed and is rolled back by execution %s.", e.id, id))
+	e.id = id
+	back, err := e.follow(ctx, calls)
+	if err != nil {
+		return err
+	}
+	e.show.note(fmt.Sprintf("Rollback %s.", back.Status))
 	return nil
 }
 
@@ -206,7 +230,7 @@ func (e *follower) finish(calls context.Context) error {
 // look shows what is new among the actions. Unanswered says why an approval gets
 // no answer.
 func (e *follower) look(calls context.Context, stopping bool) (unanswered, err error) {
-	list, err := e.client.actions(calls, e.rewritten.decl.Name, e.id)
+	list, err := e.attempts(calls)
 	if err != nil {
 		return nil, err
 	}
@@ -248,6 +272,46 @@ func (e *follower) look(calls context.Context, stopping bool) (unanswered, err e
 		}
 	}
 	return unanswered, nil
+}
+
+// attempts lists what the execution has carried out, its rules among its actions,
+// in the order in which they started.
+func (e *follower) attempts(calls context.Context) ([]cp.ActionExecutionDetail, error) {
+	name := e.rewritten.decl.Name
+	list, err := e.client.actions(calls, name, e.id)
+	if err != nil || !hasRules(e.rewritten.decl) {
+		return list, err
+	}
+	rules, err := e.client.rules(calls, name, e.id)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rules {
+		r := &rules[i]
+		a := cp.ActionExecutionDetail{
+			ActionExecutionId: r.RuleExecutionId, StageName: r.StageName, ActionName: r.RuleName,
+			Status: cp.ActionExecutionStatus(r.Status), StartTime: r.StartTime, LastUpdateTime: r.LastUpdateTime,
+		}
+		if r.Output != nil && r.Output.ExecutionResult != nil {
+			a.Output = &cp.ActionExecutionOutput{ExecutionResult: &cp.ActionExecutionResult{
+				ExternalExecutionSummary: r.Output.ExecutionResult.ExternalExecutionSummary,
+			}}
+		}
+		list = append(list, a)
+	}
+	slices.SortStableFunc(list, func(a, b cp.ActionExecutionDetail) int {
+		return a.StartTime.Time().Compare(b.StartTime.Time())
+	})
+	return list, nil
+}
+
+func hasRules(d declaration) bool {
+	for _, s := range d.Stages {
+		if s.BeforeEntry != nil || s.OnSuccess != nil || s.OnFailure != nil && len(s.OnFailure.Conditions) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // told reports whether all lines of the action were shown.

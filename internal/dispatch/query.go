@@ -241,10 +241,15 @@ func (d *Dispatcher) ActionExecutions(ctx context.Context, p Pipeline, execution
 	return list, nil
 }
 
-// ActionExecution returns an action execution of a pipeline, or
-// ErrActionNotFound.
+// ActionExecution returns an action execution of a pipeline, or a rule execution,
+// or ErrActionNotFound.
 func (d *Dispatcher) ActionExecution(ctx context.Context, p Pipeline, id string) (ActionExecution, error) {
-	return d.actionExecution(ctx, p.ID, id)
+	a, err := d.actionExecution(ctx, p.ID, id)
+	if !errors.Is(err, ErrActionNotFound) {
+		return a, err
+	}
+	r, err := d.ruleExecution(ctx, p.ID, id)
+	return r.ActionExecution, err
 }
 
 func (d *Dispatcher) actionExecution(ctx context.Context, pipelineID, id string) (ActionExecution, error) {

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 
@@ -57,6 +58,22 @@ func (w *writes) insertRule(tx *db.Tx, c engine.Change, ord int64) error {
 		return fmt.Errorf("writing rule execution %s: %w", c.ActionID, err)
 	}
 	return nil
+}
+
+func (d *Dispatcher) ruleExecution(ctx context.Context, pipelineID, id string) (RuleExecution, error) {
+	var r RuleExecution
+	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		var err error
+		r, err = scanRule(tx.QueryRow(sqlSelectRule, id, pipelineID))
+		return err
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return r, ErrActionNotFound
+	}
+	if err != nil {
+		return r, fmt.Errorf("reading rule execution %s: %w", id, err)
+	}
+	return r, nil
 }
 
 // RuleExecutions lists rule executions that started before the one ordered below,

@@ -20,6 +20,21 @@ func sentence(c engine.Change) string {
 		return fmt.Sprintf("Stage %s entered.", c.Stage)
 	case engine.StageChanged:
 		return fmt.Sprintf("Stage %s is %s.", c.Stage, c.Status)
+	case engine.StageRetried:
+		who := "by request"
+		if c.Summary == string(engine.AutomatedStageRetry) {
+			who = "by itself"
+		}
+		return fmt.Sprintf("Stage %s is retried %s.", c.Stage, who)
+	case engine.ConditionChanged:
+		if c.Status == engine.InProgress {
+			return fmt.Sprintf("The %s condition of stage %s is evaluated.", c.Gate, c.Stage)
+		}
+		return fmt.Sprintf("The %s condition of stage %s is %s.", c.Gate, c.Stage, c.Status)
+	case engine.RuleStarted:
+		return fmt.Sprintf("Rule %s/%s started as %s.", c.Stage, c.Action, c.ActionID)
+	case engine.RuleEnded:
+		return because(fmt.Sprintf("Rule %s/%s is %s", c.Stage, c.Action, c.Status), firstText(c.Outcome.ErrorMessage, c.Outcome.Summary))
 	case engine.ActionStarted:
 		return fmt.Sprintf("Action %s/%s started as %s.", c.Stage, c.Action, c.ActionID)
 	case engine.ActionEnded:
