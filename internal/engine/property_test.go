@@ -13,38 +13,25 @@ import (
 )
 
 // TestStepIsAFunction applies random events, sensible ones and nonsense, to
-// pipelines of a few shapes. stepThrice checks that every outcome depends on the
-// stored state and the event alone; the rest is checked here: facts that hold
-// for every decision.
+// random pipelines of all modes, and lets them come to their end. stepThrice
+// checks that every outcome depends on the stored state and the event alone; the
+// rest is checked here: facts that hold for every decision.
 func TestStepIsAFunction(t *testing.T) {
 	t.Parallel()
-	shapes := []string{
-		"Source/Fetch source out=src\nDeploy/Ship build in=src",
-		"Source/Fetch source\nGate/Ask approval\nGate/AskToo approval order=2\nDeploy/Ship build",
-		"var Color\nSource/Fetch source\nBuild/Make build order=5\nBuild/Test build order=5\nBuild/Pack build order=9",
-		"Source/A source\nSource/B source\nGate/Ask approval\nGate/Make build\nDeploy/Ship build order=3\nDeploy/Check build order=3",
-	}
-	plans := map[string]*pipeline.Plan{}
-	for _, shape := range shapes {
-		plan, err := pipeline.Compile(define(t, shape), environment)
-		if err != nil {
-			t.Fatal(err)
-		}
-		plans[shape] = &plan
-	}
 	rapid.Check(t, func(t *rapid.T) {
-		r := &run{t: t, plans: versions{}}
-		shape := rapid.SampledFrom(shapes)
-		r.install(plans[shape.Draw(t, "shape")])
+		r := &run{t: t, plans: versions{}, parts: map[string]*engine.Execution{}, history: newHistory(), minted: map[string]bool{}}
+		r.past.ConcurrentExecutions = 1 + below(t, 6, "limit")
+		r.install(drawPlan(t))
 		r.step(engine.CreatePipeline{ID: "p", Name: "pipe"})
-		for range rapid.IntRange(0, 40).Draw(t, "events") {
-			if rapid.IntRange(0, 15).Draw(t, "update") == 0 {
-				r.install(plans[shape.Draw(t, "shape")])
+		for range below(t, 120, "events") {
+			if below(t, 60, "update") == 0 {
+				r.install(drawPlan(t))
 				r.step(engine.UpdatePipeline{Version: len(r.plans)})
 				continue
 			}
 			r.step(r.body())
 		}
+		r.drain()
 	})
 }
 
@@ -56,9 +43,11 @@ type run struct {
 	at         int64
 	events     int
 	executions []string
+	parts      map[string]*engine.Execution // every execution as it was touched last
 	actions    []engine.Effect
 	past       engine.Past
 	minted     map[string]bool
+	history    *history
 }
 
 func (r *run) install(plan *pipeline.Plan) {
@@ -68,12 +57,28 @@ func (r *run) install(plan *pipeline.Plan) {
 }
 
 func (r *run) step(body engine.Body) {
+	r.at += one(r.t, []int64{0, 1, 1000, -1000, 1000, 0, 1, 1, 60_000, 3_600_000, 3_600_000, 40 * 24 * 3_600_000}, "wait")
+	r.apply(body)
+}
+
+// apply steps, giving the engine the ended executions that it asks for.
+func (r *run) apply(body engine.Body) {
 	r.events++
-	r.at += rapid.SampledFrom([]int64{0, 1, 1000, -1000, 3_600_000, 40 * 24 * 3_600_000}).Draw(r.t, "wait")
 	ev := engine.Event{ID: fmt.Sprintf("event-%d", r.events), At: r.at, Body: body}
-	state, d, err := stepThrice(r.t, r.plans, r.state, r.past, ev)
+	before := stored(r.t, r.state)
+	past := r.past
+	past.Executions = map[string]*engine.Execution{}
+	state, d, err := stepThrice(r.t, r.plans, r.state, past, ev)
+	for missing := (*engine.Missing)(nil); errors.As(err, &missing); {
+		if _, asked := past.Executions[missing.Execution]; asked {
+			r.t.Fatalf("%#v asks for %s twice", body, missing.Execution)
+		}
+		past.Executions[missing.Execution] = r.parts[missing.Execution]
+		state, d, err = stepThrice(r.t, r.plans, loaded(r.t, before), past, ev)
+	}
 	var rejection *engine.Rejection
 	if errors.As(err, &rejection) {
+		r.state = loaded(r.t, before)
 		return
 	}
 	if err != nil {
@@ -86,22 +91,21 @@ func (r *run) step(body engine.Body) {
 	r.checkDecision(d)
 }
 
-// checkDecision: minted ids are new, every started action is asked to run, every
-// ended one is void, and each changed execution is in Touched.
+// checkDecision: minted ids are new, every started attempt that goes on is asked
+// to run, every ended one is void, each changed execution is in Touched, and the
+// history agrees with what is stored.
 func (r *run) checkDecision(d engine.Decision) {
-	if r.minted == nil {
-		r.minted = map[string]bool{}
-	}
 	var started, ended []string
 	for _, c := range d.Changes {
+		r.history.add(r.t, c)
 		switch c.Kind {
 		case engine.ExecutionStarted:
 			r.mint(c.Execution)
 			r.executions = append(r.executions, c.Execution)
-		case engine.ActionStarted:
+		case engine.ActionStarted, engine.RuleStarted:
 			r.mint(c.ActionID)
 			started = append(started, c.ActionID)
-		case engine.ActionEnded:
+		case engine.ActionEnded, engine.RuleEnded:
 			ended = append(ended, c.ActionID)
 		}
 		touched := func(e *engine.Execution) bool { return e.ID == c.Execution }
@@ -109,6 +113,7 @@ func (r *run) checkDecision(d engine.Decision) {
 			r.t.Fatalf("%v changed an execution that is not touched", c)
 		}
 	}
+	started = slices.DeleteFunc(started, func(id string) bool { return slices.Contains(ended, id) })
 	var asked []string
 	for _, e := range d.Effects {
 		if e.Kind == engine.RunAction {
@@ -122,6 +127,24 @@ func (r *run) checkDecision(d engine.Decision) {
 	if !slices.Equal(ended, d.Void) {
 		r.t.Fatalf("ended %v but made void %v", ended, d.Void)
 	}
+	for _, e := range d.Touched {
+		r.history.agree(r.t, e)
+		part := &engine.Execution{}
+		decode(r.t, encode(r.t, e), part)
+		r.parts[e.ID] = part
+	}
+	r.checkLimit(d)
+}
+
+// checkLimit: nobody comes alive beyond the quota, SUPERSEDED mode aside.
+func (r *run) checkLimit(d engine.Decision) {
+	live := r.state.Executions
+	for _, c := range d.Changes {
+		i := slices.IndexFunc(live, func(e *engine.Execution) bool { return e.ID == c.Execution })
+		if c.Kind == engine.ExecutionStarted && i >= 0 && live[i].Mode != pipeline.ModeSuperseded && len(live) > r.past.ConcurrentExecutions {
+			r.t.Fatalf("%d executions are under way, the limit is %d", len(live), r.past.ConcurrentExecutions)
+		}
+	}
 }
 
 func (r *run) mint(id string) {
@@ -131,40 +154,31 @@ func (r *run) mint(id string) {
 	r.minted[id] = true
 }
 
-// body draws an event about something that exists, existed or never did.
-func (r *run) body() engine.Body {
-	execution := rapid.SampledFrom(append(slices.Clone(r.executions), "no-such-execution")).Draw(r.t, "execution")
-	action := rapid.SampledFrom(append(slices.Clone(r.actions), engine.Effect{Action: "no-such-action"})).Draw(r.t, "action")
-	stage := rapid.SampledFrom([]string{"Source", "Gate", "Build", "Deploy", "Nowhere"}).Draw(r.t, "stage")
-	yes := rapid.Bool().Draw(r.t, "yes")
-	switch rapid.IntRange(0, 13).Draw(r.t, "kind") {
-	case 0, 1, 2:
-		b := engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}}
-		if yes {
-			b.Variables = []pipeline.Variable{{Name: "Color", Value: "red"}}
-		}
-		return b
-	case 3:
-		return engine.StopExecution{Execution: execution, Abandon: yes, Reason: "enough"}
-	case 4:
-		return engine.SetTransition{
-			Stage: stage, Disabled: yes, Outbound: rapid.Bool().Draw(r.t, "outbound"), Reason: "because", By: "alice",
-		}
-	case 5, 6:
-		return engine.AnswerApproval{Stage: action.Stage, Action: action.Name, Token: action.Action, Approved: yes, By: "bob"}
-	case 7:
-		return engine.DeadlineReached{Execution: action.Execution, Action: action.Action}
-	case 8:
-		if rapid.IntRange(0, 10).Draw(r.t, "delete") == 0 {
-			return engine.DeletePipeline{}
+// drain lets everything come to its end: transitions are enabled and all that
+// runs succeeds. Only what an overlong transition left behind may stay.
+func (r *run) drain() {
+	if r.state.Pipeline.Deleted {
+		return
+	}
+	for _, st := range r.state.Pipeline.Stages {
+		if !st.Gone {
+			r.apply(engine.SetTransition{Stage: st.Name})
+			r.apply(engine.SetTransition{Stage: st.Name, Outbound: true})
 		}
 	}
-	// The newest reports are the likeliest, so that executions get somewhere.
-	if n := len(r.actions); n > 0 && rapid.Bool().Draw(r.t, "last") {
-		action = r.actions[n-1]
+	for rounds := 0; len(r.history.running) > 0; rounds++ {
+		if rounds > 1000 {
+			r.t.Fatalf("attempts without end: %v", r.history.running)
+		}
+		for _, a := range slices.Clone(r.actions) {
+			if r.history.attempts[a.Action] == engine.InProgress {
+				r.apply(engine.ActionReported{Execution: a.Execution, Action: a.Action, Succeeded: true})
+			}
+		}
 	}
-	return engine.ActionReported{
-		Execution: action.Execution, Action: action.Action, Succeeded: yes || rapid.Bool().Draw(r.t, "succeeded"),
-		Produced: []string{"src", "no-such-artifact"}, Revision: &pipeline.Revision{ID: "rev"},
+	for _, e := range r.state.Executions {
+		if !e.Stale {
+			r.t.Fatalf("execution %s never ends: %s", e.ID, encode(r.t, e))
+		}
 	}
 }

@@ -20,7 +20,7 @@ type fataler interface {
 // lives outside what is stored, and a rejection changes nothing.
 func stepThrice(t fataler, plans engine.Plans, s *engine.State, past engine.Past, ev engine.Event) (*engine.State, engine.Decision, error) {
 	t.Helper()
-	before := stored(t, s)
+	before, history := stored(t, s), encode(t, past)
 	first, second := loaded(t, before), loaded(t, before)
 	state, decision, err := engine.Step(plans, s, past, ev)
 	for _, again := range []*engine.State{first, second} {
@@ -34,6 +34,9 @@ func stepThrice(t fataler, plans engine.Plans, s *engine.State, past engine.Past
 		if diff := cmp.Diff(encode(t, decision), encode(t, againDecision)); diff != "" {
 			t.Fatalf("event %#v again gave another decision: %s", ev, diff)
 		}
+	}
+	if diff := cmp.Diff(history, encode(t, past)); diff != "" {
+		t.Fatalf("event %#v changed the past: %s", ev, diff)
 	}
 	var rejection *engine.Rejection
 	if errors.As(err, &rejection) && s != nil {
