@@ -15,8 +15,9 @@ import (
 const matchPatience = 2 * time.Second
 
 // javaMatches reports whether the whole text matches a regular expression of
-// java.util.regex. An error says why the expression cannot be judged.
-func javaMatches(pattern, text string) (bool, error) {
+// java.util.regex, and gives up after a time. An error says why the expression
+// cannot be judged.
+func javaMatches(pattern, text string, patience time.Duration) (bool, error) {
 	translated, err := translate(pattern)
 	if err != nil {
 		return false, err
@@ -25,10 +26,10 @@ func javaMatches(pattern, text string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("it is not a regular expression: %w", err)
 	}
-	compiled.MatchTimeout = matchPatience
+	compiled.MatchTimeout = patience
 	matched, err := compiled.MatchString(text)
 	if err != nil {
-		return false, fmt.Errorf("it takes longer than %v to match", matchPatience)
+		return false, fmt.Errorf("it takes longer than %v to match", patience)
 	}
 	return matched, nil
 }

@@ -52,7 +52,7 @@ func compare(configuration map[string]string) provider.Report {
 	case "CONTAINS":
 		return verdict(strings.Contains(variable, value), "contains the value", "does not contain the value")
 	case "MATCHES":
-		matched, err := javaMatches(value, variable)
+		matched, err := javaMatches(value, variable, matchPatience)
 		if err != nil {
 			return unjudged("The value cannot be used as a Java regular expression: %v.", err)
 		}

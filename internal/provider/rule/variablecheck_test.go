@@ -116,7 +116,7 @@ func TestJavaMatches(t *testing.T) {
 		{`\b\w+\b`, "abc", true},
 	}
 	for _, test := range tests {
-		got, err := javaMatches(test.pattern, test.text)
+		got, err := javaMatches(test.pattern, test.text, matchPatience)
 		if err != nil || got != test.want {
 			t.Errorf("%q against %q: %t, %v, want %t", test.text, test.pattern, got, err, test.want)
 		}
@@ -223,7 +223,7 @@ func TestJavaRefused(t *testing.T) {
 		{"\xff", "not valid text"},
 	}
 	for _, test := range tests {
-		if _, err := javaMatches(test.pattern, "a"); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := javaMatches(test.pattern, "a", matchPatience); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: %v, want an error with %q", test.pattern, err, test.want)
 		}
 	}
@@ -236,7 +236,7 @@ func TestMatchEnds(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		_, err := javaMatches(`(x+x+)+y`, strings.Repeat("x", 200))
+		_, err := javaMatches(`(x+x+)+y`, strings.Repeat("x", 200), 200*time.Millisecond)
 		done <- err
 	}()
 	select {
@@ -246,6 +246,33 @@ func TestMatchEnds(t *testing.T) {
 		}
 	case <-ctx.Done():
 		t.Error("still matching")
+	}
+}
+
+// TestLongPatterns: the longest configuration is read and matched in no time.
+func TestLongPatterns(t *testing.T) {
+	t.Parallel()
+	const most = 10_000
+	tests := map[string]struct{ pattern, text string }{
+		"groups":      {strings.Repeat("(", most/2-1) + "a" + strings.Repeat(")", most/2-1), "a"},
+		"options":     {strings.Repeat("a?", 200) + strings.Repeat("a", 200), strings.Repeat("a", 400)},
+		"words":       {strings.Repeat("aa|", most/3) + "b", "b"},
+		"repetitions": {strings.Repeat("(?:", 900) + "a" + strings.Repeat("){1,999}", 900), "a"},
+		"classes":     {strings.Repeat(`[\D]`, most/4), strings.Repeat("a", most/4)},
+		"text":        {`(?s).*`, strings.Repeat("a", 100_000)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := time.Now()
+			matched, err := javaMatches(test.pattern, test.text, matchPatience)
+			if err != nil || !matched {
+				t.Errorf("%t, %v", matched, err)
+			}
+			if took := time.Since(begun); took > 2*matchPatience {
+				t.Errorf("it took %v", took)
+			}
+		})
 	}
 }
 
@@ -269,7 +296,7 @@ func FuzzJavaRegex(f *testing.F) {
 		if len(pattern) > long || len(text) > long {
 			return
 		}
-		got, err := javaMatches(pattern, text)
+		got, err := javaMatches(pattern, text, 50*time.Millisecond)
 		if err != nil || !inCommon.MatchString(pattern) || zeros.MatchString(pattern) ||
 			strings.ContainsAny(text, "\r\v\u0085\u2028\u2029") {
 			return
