@@ -45,17 +45,19 @@ func (m *machine) admitParallel() bool {
 }
 
 // open reports whether the transitions into an execution's next stage are
-// enabled: the stage's inbound side and the outbound side of the one before.
+// enabled: the stage's inbound side and the outbound side of the one before. A
+// stage that the current definition no longer has holds nobody up, because nobody
+// could enable its transitions.
 func (m *machine) open(e *Execution) bool {
 	plan := m.plan(e)
-	if st := m.s.Stage(plan.Stages[e.Stage].Name); st != nil && st.Inbound.Disabled {
+	if st := m.s.Stage(plan.Stages[e.Stage].Name); st != nil && !st.Gone && st.Inbound.Disabled {
 		return false
 	}
 	if e.Stage == 0 {
 		return true
 	}
 	before := m.s.Stage(plan.Stages[e.Stage-1].Name)
-	return before == nil || !before.Outbound.Disabled
+	return before == nil || before.Gone || !before.Outbound.Disabled
 }
 
 // enter gives an execution the stage's lock and begins the stage. Entering
