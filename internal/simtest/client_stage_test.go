@@ -44,7 +44,16 @@ func (w *world) retryStage(n *node, row *pipelineRow) {
 func (w *world) rollBack(n *node, row *pipelineRow) {
 	w.clients.requests++
 	stage := stageName(w.rng.IntN(stagePool))
-	if w.rng.IntN(8) > 0 {
+	switch w.rng.IntN(8) {
+	case 0:
+	case 1, 2, 3:
+		// Where others wait a rollback meets most.
+		for _, e := range row.history.alive {
+			if e.waits() && row.history.inside[e.next()] == nil {
+				stage = e.next()
+			}
+		}
+	default:
 		stage = row.history.plan.Stages[w.rng.IntN(len(row.history.plan.Stages))].Name
 	}
 	id, _ := w.someExecution(row, func(e *execution) bool { return e.succeededIn(stage) })

@@ -161,12 +161,13 @@ func (h *history) sides(stage string) *[2]transition {
 	return h.transitions[stage]
 }
 
-// open reports whether the transitions into an execution's next stage are enabled.
+// open reports whether the transitions into an execution's next stage are
+// enabled. Those of a stage that is in the plan no longer hold nobody up.
 func (h *history) open(e *execution) bool {
-	if h.sides(e.next())[0].disabled {
-		return false
+	disabled := func(stage string, side int) bool {
+		return h.plan.Stage(stage) >= 0 && h.sides(stage)[side].disabled
 	}
-	return e.at == 0 || !h.sides(e.plan.Stages[e.at-1].Name)[1].disabled
+	return !disabled(e.next(), 0) && (e.at == 0 || !disabled(e.plan.Stages[e.at-1].Name, 1))
 }
 
 // full reports whether no further execution may be under way.

@@ -1,64 +1,183 @@
 package simtest
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
-// bugs are mistakes planted on purpose, in the world and in the engine.
-type bugs struct {
-	// forgetsUnknown: after a commit of unknown outcome the event is applied
-	// again without a look.
-	forgetsUnknown bool
-	// ignoresVersion: a commit does not notice that somebody else was first.
-	ignoresVersion bool
-	// believesCache: what seems to change nothing is answered from memory.
-	believesCache bool
-	// answersEarly: success is answered although the commit failed.
-	answersEarly bool
-	// keepsVoid: the effect of an action that is over stays.
-	keepsVoid bool
-	// forgetsTokens: a client request token is not kept.
-	forgetsTokens bool
-	// neverAdopts: a node does not look for claims that it does not carry out.
-	neverAdopts bool
-	// orphansClaims: only the claims of expired leases are freed, not those
-	// without any.
-	orphansClaims bool
-	// beginsAnyway: who loses the race to begin an attempt starts it too.
-	beginsAnyway bool
-	// pastBeforeBatch: an ended execution is handed to a step as it was before the
-	// batch that ended it.
-	pastBeforeBatch bool
-}
+var scenariosFlag = flag.Bool("scenarios", false, "say which scenario files catch each planted bug")
 
-// TestSimulationCatches plants each bug of the list; some seed must find it.
-// Whoever fixes a bug of engine or dispatch adds it here.
-func TestSimulationCatches(t *testing.T) {
+// plantedVariable names the environment variable with the bug that a process of
+// the planted engine has.
+const plantedVariable = "PENSTOCK_PLANTED"
+
+// enoughSeeds is how many seeds may pass before a planted bug is found.
+const enoughSeeds = 3000
+
+// TestPlanted plants each bug of the list in a copy of the engine; some seed of
+// the simulation must find it. All bugs are in one binary, which has one of them
+// at a time. With -scenarios -v it tells too which scenario files find them.
+func TestPlanted(t *testing.T) {
 	t.Parallel()
-	for name, planted := range map[string]bugs{
-		"unknown outcome applied twice": {forgetsUnknown: true},
-		"lost update":                   {ignoresVersion: true},
-		"answer from a stale state":     {believesCache: true},
-		"answer before the commit":      {answersEarly: true},
-		"void effect kept":              {keepsVoid: true},
-		"token forgotten":               {forgetsTokens: true},
-		"claim forgotten":               {neverAdopts: true},
-		"claim without a lease":         {orphansClaims: true},
-		"begun twice":                   {beginsAnyway: true},
-		"past from before the batch":    {pastBeforeBatch: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			const enough = 3000
-			for seed := range uint64(enough) {
-				// A crash of the planted code itself proves nothing.
-				if _, err := simulate(seed+1, planted); err != nil && !strings.Contains(err.Error(), "runtime error") {
-					t.Logf("caught by seed %d: %.300s", seed+1, err)
-					return
-				}
+	dir := t.TempDir()
+	overlay := plantAll(t, dir)
+	simulation := buildPlanted(t, dir, overlay, "simtest")
+	scenarios := ""
+	if *scenariosFlag {
+		scenarios = buildPlanted(t, dir, overlay, "engine")
+	}
+	if out, err := runPlanted(t, simulation, "", "-test.run=^TestFindPlanted$", "-bound=50"); err == nil || !strings.Contains(out, "not found by") {
+		t.Fatalf("without a bug the planted engine is to pass: %v\n%s", err, out)
+	}
+	results := make([]string, len(plants))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range 2 {
+		wg.Go(func() {
+			for i := range next {
+				results[i] = plants[i].hunt(t, simulation, scenarios)
 			}
-			t.Errorf("not caught by %d seeds", enough)
 		})
 	}
+	for i := range plants {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	t.Logf("%d planted bugs:\n%s", len(plants), strings.Join(results, "\n"))
+}
+
+var foundBy = regexp.MustCompile(`found by seed (\d+): (.*)`)
+
+// hunt runs the planted engine with one bug and tells what found it.
+func (p plant) hunt(t *testing.T, simulation, scenarios string) string {
+	out, err := runPlanted(t, simulation, p.name, "-test.run=^TestFindPlanted$", "-bound="+fmt.Sprint(enoughSeeds))
+	found := foundBy.FindStringSubmatch(out)
+	if found == nil {
+		t.Errorf("%s: not found by %d seeds: %v %.300s", p.name, enoughSeeds, err, out)
+		found = []string{"", "-", ""}
+	}
+	line := fmt.Sprintf("%-42s seed %4s  %.110s", p.name, found[1], found[2])
+	if scenarios == "" {
+		return line
+	}
+	out, _ = runPlanted(t, scenarios, p.name, "-test.run=^TestScenarios$")
+	var files []string
+	for _, m := range regexp.MustCompile(`--- FAIL: TestScenarios/(\w+)`).FindAllStringSubmatch(out, -1) {
+		files = append(files, m[1])
+	}
+	if files == nil && strings.Contains(out, "panic:") {
+		files = []string{"(check)"}
+	}
+	slices.Sort(files)
+	return line + "\n" + strings.Repeat(" ", 43) + "scenarios: " + strings.Join(files, ", ")
+}
+
+// plantAll writes the planted files of the engine and what shows them to the
+// compiler in the place of the real ones.
+func plantAll(t *testing.T, dir string) string {
+	t.Helper()
+	engineDir, err := filepath.Abs("../engine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := map[string]string{filepath.Join(engineDir, "planted.go"): plantedSource}
+	for _, p := range plants {
+		path := filepath.Join(engineDir, p.file)
+		original, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(original), p.text); n != 1 {
+			t.Errorf("planted bug %q: its text is %d times in %s; bring the list up to date:\n%s", p.name, n, p.file, p.text)
+			continue
+		}
+		if texts[path] == "" {
+			texts[path] = string(original)
+		}
+		texts[path] = plantOne(texts[path], p)
+	}
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for path, text := range texts { // written each for itself: no order is observed
+		planted := filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(planted, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay.Replace[path] = planted
+	}
+	text, err := json.Marshal(overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// plantOne plants a bug in a text that has others. Two bugs of one place share
+// its condition.
+func plantOne(text string, p plant) string {
+	if strings.Contains(text, p.text) {
+		return strings.Replace(text, p.text, p.bug, 1)
+	}
+	for _, other := range plants {
+		if other.file == p.file && other.text == p.text && other.name != p.name {
+			both := strings.TrimSuffix(other.bug, "{") + strings.TrimPrefix(p.bug, strings.TrimSuffix(p.text, "{"))
+			return strings.Replace(text, other.bug, both, 1)
+		}
+	}
+	return text // the build tells: planted(NAME) is nowhere
+}
+
+func buildPlanted(t *testing.T, dir, overlay, pkg string) string {
+	t.Helper()
+	binary := filepath.Join(dir, pkg+".test")
+	out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, "../"+pkg).CombinedOutput()
+	if err != nil {
+		t.Fatalf("building the planted engine: %v\n%s", err, out)
+	}
+	return binary
+}
+
+// runPlanted runs a planted binary in the folder of its package.
+func runPlanted(t *testing.T, binary, bug string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = filepath.Join("..", strings.TrimSuffix(filepath.Base(binary), ".test"))
+	cmd.Env = append(os.Environ(), plantedVariable+"="+bug)
+	out, err := cmd.CombinedOutput()
+	return string(out), errors.Join(err, ctx.Err())
+}
+
+var boundFlag = flag.Uint64("bound", 0, "how many seeds TestFindPlanted tries")
+
+// TestFindPlanted is what TestPlanted runs in the planted engine.
+func TestFindPlanted(t *testing.T) {
+	if *boundFlag == 0 {
+		t.Skip("only with -bound, by TestPlanted")
+	}
+	for seed := range *boundFlag {
+		// A crash of the planted code itself proves nothing.
+		if _, err := simulate(seed+1, bugs{}); err != nil && !strings.Contains(err.Error(), "runtime error") {
+			text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), fmt.Sprintf("seed %d: ", seed+1)), "\n")
+			fmt.Printf("found by seed %d: %s\n", seed+1, text)
+			return
+		}
+	}
+	t.Fatalf("not found by %d seeds", *boundFlag)
 }

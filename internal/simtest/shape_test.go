@@ -105,7 +105,7 @@ func drawSources(rng *rand.Rand) (actions []pipeline.ActionDeclaration, artifact
 func drawActions(rng *rand.Rand, artifacts []string) ([]pipeline.ActionDeclaration, []string) {
 	var actions []pipeline.ActionDeclaration
 	order := 0
-	for range 1 + rng.IntN(2) {
+	for range 1 + rng.IntN(3) {
 		order += 1 + rng.IntN(3)
 		made := artifacts
 		for range 1 + rng.IntN(2) {

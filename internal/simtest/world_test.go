@@ -183,7 +183,7 @@ func (w *world) drain() {
 	for _, n := range w.nodes {
 		n.paused = 0
 	}
-	for turn := range 20_000 {
+	for turn := range 60_000 {
 		if w.idle() {
 			w.check()
 			w.checkPromises()
