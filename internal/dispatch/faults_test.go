@@ -180,8 +180,8 @@ func TestHistoryBeginsWithTheStart(t *testing.T) {
 			}
 			found := false
 			b.read(func(tx *db.Tx) error {
-				return tx.QueryRow(`select count(*) > 0 from changes where pipeline_id = $1 and version between $2 and $3
-					and body like '%ExecutionStarted%' and body like $4`,
+				return tx.QueryRow(`select count(*) > 0 from pipeline_executions where pipeline_id = $1
+					and first_change between $2 and $3 and changes like '%ExecutionStarted%' and changes like $4`,
 					b.pipeline().ID, x.FirstChange, x.LastChange, "%"+id+"%").Scan(&found)
 			})
 			if !found {

@@ -43,6 +43,7 @@ type unit struct {
 	// that commit was made on top of version since.
 	retried bool
 	since   int64
+	starts  string // the execution that it started by such a commit, if any
 	// missing are executions that are not live and that Step asked for.
 	missing []string
 
@@ -160,6 +161,9 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 				// The first one still counts: its commit may come to light late.
 				if !u.retried {
 					u.retried, u.since = true, l.version
+				}
+				if id := started(u.decision.Changes); id != "" {
+					u.starts = id
 				}
 			}
 			d.nudge() // if it did commit, its effects wait for this node
@@ -282,7 +286,7 @@ func (d *Dispatcher) findApplied(tx *db.Tx, l *line, batch []*unit) error {
 		if !u.retried {
 			continue
 		}
-		changes, err := scanChanges(tx.QueryRow(sqlSelectChange, l.id, u.since, u.ev.ID))
+		changes, err := scanChanges(tx.QueryRow(sqlSelectChange, l.id, u.since, u.ev.ID, u.starts))
 		if errors.Is(err, db.ErrNoRows) {
 			continue
 		}
@@ -290,11 +294,7 @@ func (d *Dispatcher) findApplied(tx *db.Tx, l *line, batch []*unit) error {
 			return err
 		}
 		u.decision = engine.Decision{Changes: changes}
-		for _, c := range changes {
-			if c.Kind == engine.ExecutionStarted {
-				u.decision.ExecutionID = c.Execution
-			}
-		}
+		u.decision.ExecutionID = started(changes)
 		u.err = errApplied
 	}
 	return nil

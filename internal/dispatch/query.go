@@ -347,7 +347,7 @@ func (d *Dispatcher) History(ctx context.Context, x Execution) ([]engine.Change,
 				}
 			}
 			return nil
-		}, sqlListChanges, x.PipelineID, x.FirstChange, x.LastChange)
+		}, sqlListChanges, x.PipelineID, x.FirstChange, x.LastChange, x.Seq)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the history of execution %s: %w", x.ID, err)

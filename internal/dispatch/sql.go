@@ -25,8 +25,11 @@ const (
 		insert into pipelines (id, account, region, name, version, state_version, state, created, updated)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $8)`
 	sqlUpdatePipeline = `
-		update pipelines set state_version = $2, state = $3, version = $4, updated = $5, deleted = $6
-		where id = $1 and state_version = $7`
+		update pipelines set state_version = $2, state = $3, version = $4, updated = $5
+		where id = $1 and state_version = $6`
+	// Of its own: the index of names holds what is not deleted, and would be
+	// written by every update that names the column.
+	sqlMarkDeleted = `update pipelines set deleted = $2 where id = $1`
 	sqlSelectState = `
 		select account, region, state_version, state, created, updated from pipelines where id = $1`
 	sqlStateVersion = `select state_version from pipelines where id = $1`
@@ -50,8 +53,8 @@ const (
 	sqlSelectTags = `select key, value from pipeline_tags where pipeline_id = $1 order by key`
 
 	sqlInsertExecution = `
-		insert into pipeline_executions (id, pipeline_id, seq, live, start_time, first_change, last_change, state)
-		values ($1, $2, $3, $4, $7, $8, $5, $6)`
+		insert into pipeline_executions (id, pipeline_id, seq, live, start_time, first_change, last_change, state, changes)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	sqlUpdateExecution = `
 		update pipeline_executions set live = $2, last_change = $3, state = $4 where id = $1`
 	sqlSelectExecution = `
@@ -85,9 +88,18 @@ const (
 
 	sqlInsertChange = `
 		insert into changes (pipeline_id, version, event_id, at, body) values ($1, $2, $3, $4, $5)`
-	sqlSelectChange = `select body from changes where pipeline_id = $1 and version > $2 and event_id = $3`
-	sqlListChanges  = `
-		select version, body from changes where pipeline_id = $1 and version between $2 and $3 order by version`
+	sqlSelectChange = `
+		select body from changes where pipeline_id = $1 and version > $2 and event_id = $3
+		union all
+		select changes from pipeline_executions where id = $4 and pipeline_id = $1`
+	// An event starts one execution at most, so that seq grows no faster than
+	// the version does.
+	sqlListChanges = `
+		select version, body from changes where pipeline_id = $1 and version between $2 and $3
+		union all
+		select first_change, changes from pipeline_executions
+		where pipeline_id = $1 and seq between $4 and $4 + $3 - $2 and first_change between $2 and $3 and changes <> ''
+		order by 1`
 
 	sqlInsertEffect = `
 		insert into effects (id, kind, pipeline_id, execution_id, action_id, version, stage, name, deadline, due, node,

@@ -27,15 +27,22 @@ type writes struct {
 
 	state      string
 	executions []executionWrite
-	changes    []string
+	changes    []changesWrite
 	effects    []engine.Effect
 	claimed    []effect
 }
 
+// changesWrite is what became true by one event. What an event that starts an
+// execution has to say is kept in the row of that execution, which is written
+// anyway, and any other event's in a row of its own.
+type changesWrite struct {
+	text   string
+	starts string // the execution that the event starts, if any
+}
+
 type executionWrite struct {
-	e       *engine.Execution
-	text    string
-	started bool // by this commit
+	e    *engine.Execution
+	text string
 }
 
 // add takes a stepped unit in. Every event raises the version by one.
@@ -67,14 +74,14 @@ func (w *writes) prepare() error {
 		if err != nil {
 			return fmt.Errorf("encoding changes of pipeline %s: %w", w.line.id, err)
 		}
-		w.changes = append(w.changes, text)
+		w.changes = append(w.changes, changesWrite{text: text, starts: started(u.decision.Changes)})
 	}
 	for _, e := range touched {
 		text, err := encodePart(e)
 		if err != nil {
 			return fmt.Errorf("encoding execution %s: %w", e.ID, err)
 		}
-		w.executions = append(w.executions, executionWrite{e: e, text: text, started: w.started(e.ID)})
+		w.executions = append(w.executions, executionWrite{e: e, text: text})
 	}
 	for _, u := range w.units {
 		for _, ef := range u.decision.Effects {
@@ -91,16 +98,17 @@ func (w *writes) prepare() error {
 func (w *writes) commit(tx *db.Tx) error {
 	w.claimed = w.claimed[:0]
 	p := &w.line.state.Pipeline
-	deleted := int64(0)
-	if p.Deleted {
-		deleted = w.at
-	}
-	n, err := tx.Exec(sqlUpdatePipeline, w.line.id, w.version, w.state, p.Version, w.updated, deleted, w.base)
+	n, err := tx.Exec(sqlUpdatePipeline, w.line.id, w.version, w.state, p.Version, w.updated, w.base)
 	if err != nil {
 		return fmt.Errorf("writing pipeline %s: %w", w.line.id, err)
 	}
 	if n == 0 {
 		return db.ErrConflict
+	}
+	if p.Deleted {
+		if _, err := tx.Exec(sqlMarkDeleted, w.line.id, w.at); err != nil {
+			return fmt.Errorf("deleting pipeline %s: %w", w.line.id, err)
+		}
 	}
 	for i, u := range w.units {
 		if err := w.commitUnit(tx, u, w.base+int64(i)+1, w.changes[i]); err != nil {
@@ -151,24 +159,25 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 	if x.e.Ended() {
 		live = 0
 	}
-	if x.started {
-		_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, w.version, x.text, x.e.StartTime, w.base+1)
-		return err
+	for i, c := range w.changes {
+		if c.starts == x.e.ID {
+			_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, x.e.StartTime,
+				w.base+int64(i)+1, w.version, x.text, c.text)
+			return err
+		}
 	}
 	_, err := tx.Exec(sqlUpdateExecution, x.e.ID, live, w.version, x.text)
 	return err
 }
 
-// started reports whether the commit starts the execution.
-func (w *writes) started(id string) bool {
-	for _, u := range w.units {
-		for _, c := range u.decision.Changes {
-			if c.Kind == engine.ExecutionStarted && c.Execution == id {
-				return true
-			}
+// started returns the execution that an event started; empty if it started none.
+func started(changes []engine.Change) string {
+	for _, c := range changes {
+		if c.Kind == engine.ExecutionStarted {
+			return c.Execution
 		}
 	}
-	return false
+	return ""
 }
 
 // insertEffect stores an effect. To run an action is claimed at once by this
@@ -200,14 +209,16 @@ func (w *writes) insertEffect(tx *db.Tx, ef engine.Effect, v voidedEffect) error
 }
 
 // commitUnit writes what belongs to one event.
-func (w *writes) commitUnit(tx *db.Tx, u *unit, version int64, changes string) error {
+func (w *writes) commitUnit(tx *db.Tx, u *unit, version int64, changes changesWrite) error {
 	if u.token != "" {
 		if err := w.commitToken(tx, u); err != nil {
 			return err
 		}
 	}
-	if _, err := tx.Exec(sqlInsertChange, w.line.id, version, u.ev.ID, w.at, changes); err != nil {
-		return fmt.Errorf("writing changes of pipeline %s: %w", w.line.id, err)
+	if changes.starts == "" {
+		if _, err := tx.Exec(sqlInsertChange, w.line.id, version, u.ev.ID, w.at, changes.text); err != nil {
+			return fmt.Errorf("writing changes of pipeline %s: %w", w.line.id, err)
+		}
 	}
 	for i, c := range u.decision.Changes {
 		var err error
