@@ -26,6 +26,17 @@ type redoStatement struct {
 // unknownRows is for statements whose rows were read.
 const unknownRows = -1
 
+// clear forgets everything, and keeps the room for the next group unless it is
+// unusually large.
+func (r *redo) clear() {
+	if cap(r.args) > 64*maxGroup {
+		*r = redo{}
+		return
+	}
+	clear(r.args)
+	r.statements, r.args, r.touched = r.statements[:0], r.args[:0], false
+}
+
 // mark is a place in a redo to go back to.
 type redoMark struct{ statements, args int }
 

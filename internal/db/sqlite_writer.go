@@ -54,6 +54,7 @@ type writer struct {
 	closed bool
 
 	conn *sqliteConn // nil when it must be opened (again); guarded by pause
+	redo redo        // of the group that runs; guarded by pause
 }
 
 func newWriter(pool *sql.DB, conn *sqliteConn, cfg Config, h *hub) *writer {
@@ -184,7 +185,8 @@ func (w *writer) runTransaction(group []*unit) (left []*unit) {
 		}
 		return nil
 	}
-	g := &groupRun{writer: w, alone: len(group) == 1}
+	g := &groupRun{writer: w, alone: len(group) == 1, redo: &w.redo}
+	defer g.redo.clear()
 	defer func() { g.abandon(left) }()
 	for i, u := range group {
 		left = group[i+1:]
@@ -233,7 +235,7 @@ func (w *writer) drop() {
 type groupRun struct {
 	writer  *writer
 	alone   bool    // one unit: the transaction is its savepoint
-	redo    redo    // what the others wrote, should one fail
+	redo    *redo   // what the others wrote, should one fail
 	careful bool    // one failed: those after it have savepoints
 	written []*unit // succeeded so far, to be committed
 	refused []refusal
@@ -291,7 +293,7 @@ func (g *groupRun) session() session {
 	if g.alone || g.careful {
 		return plain
 	}
-	return redoSession{plain, &g.redo}
+	return redoSession{plain, g.redo}
 }
 
 // undo takes back what the running unit wrote. It fails when the transaction is

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
@@ -32,13 +33,18 @@ func encodePipeline(s *engine.State) (string, error) {
 	for _, e := range s.Executions {
 		stored.Live = append(stored.Live, e.ID)
 	}
-	b, err := json.Marshal(stored)
-	return string(b), err
+	return encode(stored)
 }
 
 func encodePart[T any](part T) (string, error) {
-	b, err := json.Marshal(stored[T]{Format: stateFormat, Part: part})
-	return string(b), err
+	return encode(stored[T]{Format: stateFormat, Part: part})
+}
+
+// encode writes the JSON of a value straight into a string.
+func encode(value any) (string, error) {
+	var b strings.Builder
+	err := json.NewEncoder(&b).Encode(value)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 func decodePart[T any](text string, part *T) error {
