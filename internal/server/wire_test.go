@@ -33,8 +33,10 @@ import (
 //	call OPERATION                the request's body; Penstock's own operations too
 //	setup OPERATION               the same, and shows the answer only if it is an error
 //	define NAME                   a text that $NAME stands for in what follows
+//	newest NAME                   "PIPELINE": $NAME stands for the id of its newest execution in what follows
 //	await                         "PIPELINE EXECUTION STATUS": waits for it; EXECUTION may be newest
 //	await-action                  "PIPELINE STAGE ACTION STATUS": waits for the state to show it
+//	until OPERATION PATH=VALUE    calls it until a member of the answer, or #PATH, a length, has the value
 //	let                           "EXECUTION Succeeded|Failed": ends its Gate action
 //	bucket                        makes versioned buckets, one a line
 //	put BUCKET KEY                an object; a body "zip" is an archive of index.html
@@ -58,11 +60,7 @@ type wire struct {
 }
 
 func (w *wire) run(d *datadriven.TestData) string {
-	input := d.Input
-	for name, text := range w.texts {
-		input = strings.ReplaceAll(input, name, text)
-	}
-	input = w.mask.reveal(input)
+	input := w.reveal(d.Input)
 	words := strings.Fields(input)
 	switch d.Cmd {
 	case "call":
@@ -73,6 +71,9 @@ func (w *wire) run(d *datadriven.TestData) string {
 		}
 	case "define":
 		w.texts["$"+d.CmdArgs[0].Key] = input
+	case "newest":
+		w.texts["$"+d.CmdArgs[0].Key] = w.newest(words[0])
+		return w.mask.hide("id", w.newest(words[0]))
 	case "await":
 		if words[1] == "newest" {
 			words[1] = w.newest(words[0])
@@ -80,6 +81,8 @@ func (w *wire) run(d *datadriven.TestData) string {
 		w.await(words[0], words[1], types.PipelineExecutionStatus(words[2]))
 	case "await-action":
 		w.awaitAction(words[0], words[1], words[2], types.ActionExecutionStatus(words[3]))
+	case "until":
+		w.untilAnswer(d.CmdArgs[0].Key, input, d.CmdArgs[1].Key, w.reveal(d.CmdArgs[1].Vals[0]))
 	case "let":
 		report := provider.Report{Status: provider.Succeeded}
 		if words[1] == "Failed" {
@@ -114,6 +117,14 @@ func (w *wire) run(d *datadriven.TestData) string {
 	return ""
 }
 
+// reveal puts what was defined and what is masked into a text.
+func (w *wire) reveal(input string) string {
+	for name, text := range w.texts {
+		input = strings.ReplaceAll(input, name, text)
+	}
+	return w.mask.reveal(input)
+}
+
 // set gives an option of the server another value.
 func (w *wire) set(name, value string) {
 	for _, s := range server.Scalars() {
@@ -143,15 +154,30 @@ func (w *wire) awaitAction(name, stage, action string, status types.ActionExecut
 	})
 }
 
-// call sends a request and shows the answer.
-func (w *wire) call(operation, body string) string {
+// untilAnswer repeats a request until its answer has a value (see at).
+func (w *wire) untilAnswer(operation, body, path, value string) {
+	w.until(fmt.Sprintf("%s of %s to be %s", path, operation, value), func() bool {
+		_, text := w.ask(operation, body)
+		var answer any
+		w.must(json.Unmarshal(text, &answer))
+		return at(answer, path) == value
+	})
+}
+
+// ask sends a signed request.
+func (w *wire) ask(operation, body string) (*http.Response, []byte) {
 	service, prefix := "codepipeline", "CodePipeline_20150709."
 	if operation == "GetActionLog" || operation == "GetServerInfo" {
 		service, prefix = "penstock", "Penstock_2026."
 	}
 	r := newRequest(w.t, w.Endpoint(), prefix+operation, body)
 	sigv4.Sign(r, sigv4.Hash([]byte(body)), w.Root(), region, service, time.Now())
-	response, answer := send(w.t, r)
+	return send(w.t, r)
+}
+
+// call sends a request and shows the answer.
+func (w *wire) call(operation, body string) string {
+	response, answer := w.ask(operation, body)
 	if id := response.Header.Get("X-Amzn-Requestid"); !uuidPattern.MatchString(id) {
 		w.t.Errorf("%s: request id %q", operation, id)
 	}

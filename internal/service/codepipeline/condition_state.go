@@ -10,7 +10,11 @@ import (
 
 // showRecord shows what the latest execution of a stage did there beside its
 // actions: the conditions it evaluated and its retries (execution.md 2.11).
-func showRecord(out *wire.StageState, r *engine.StageRecord, rules []dispatch.RuleExecution) {
+func (s *Service) showRecord(out *wire.StageState, p dispatch.Pipeline, st *engine.Stage, state *dispatch.State) error {
+	r := record(st, state)
+	if r == nil {
+		return nil
+	}
 	if r.LatestRetry != "" {
 		out.RetryStageMetadata = &wire.RetryStageMetadata{
 			AutoStageRetryAttempt:   count(r.AutoRetries),
@@ -19,7 +23,10 @@ func showRecord(out *wire.StageState, r *engine.StageRecord, rules []dispatch.Ru
 		}
 	}
 	for i := range r.Gates {
-		view := conditionState(&r.Gates[i], rules)
+		view, err := s.conditionState(p, &r.Gates[i], state.Rules[st.Name])
+		if err != nil {
+			return err
+		}
 		switch r.Gates[i].Name {
 		case pipeline.GateBeforeEntry:
 			out.BeforeEntryConditionState = view
@@ -29,6 +36,7 @@ func showRecord(out *wire.StageState, r *engine.StageRecord, rules []dispatch.Ru
 			out.OnFailureConditionState = view
 		}
 	}
+	return nil
 }
 
 // count is a counter that is shown once it counted something.
@@ -41,7 +49,7 @@ func count(n int) *int32 {
 
 // conditionState shows the evaluation of a gate. A gate has one condition, so
 // both have one status.
-func conditionState(g *engine.Gate, rules []dispatch.RuleExecution) *wire.StageConditionState {
+func (s *Service) conditionState(p dispatch.Pipeline, g *engine.Gate, rules []dispatch.RuleExecution) (*wire.StageConditionState, error) {
 	status := wire.ConditionExecutionStatus(g.Status)
 	condition := wire.ConditionState{
 		LatestExecution: &wire.ConditionExecution{Status: status, LastStatusChange: api.TimestampOf(g.Changed)},
@@ -53,8 +61,11 @@ func conditionState(g *engine.Gate, rules []dispatch.RuleExecution) *wire.StageC
 			if rules[j].ID != g.Rules[i].ID {
 				continue
 			}
-			state := ruleState(&rules[j])
-			condition.RuleStates = append(condition.RuleStates, state)
+			state, err := s.ruleState(p, &rules[j])
+			if err != nil {
+				return nil, err
+			}
+			condition.RuleStates = append(condition.RuleStates, *state)
 			if g.Status != engine.Succeeded && view.LatestExecution.Summary == nil {
 				view.LatestExecution.Summary = ruleText(&rules[j])
 				condition.LatestExecution.Summary = view.LatestExecution.Summary
@@ -62,22 +73,34 @@ func conditionState(g *engine.Gate, rules []dispatch.RuleExecution) *wire.StageC
 		}
 	}
 	view.ConditionStates = []wire.ConditionState{condition}
-	return view
+	return view, nil
 }
 
-func ruleState(r *dispatch.RuleExecution) wire.RuleState {
+// ruleState shows a rule as actionState shows an action.
+func (s *Service) ruleState(p dispatch.Pipeline, r *dispatch.RuleExecution) (*wire.RuleState, error) {
+	plan, kind, err := s.rulePlan(p, r)
+	if err != nil {
+		return nil, err
+	}
 	x := &wire.RuleExecution{
 		RuleExecutionId:      some(r.ID),
 		Status:               wire.RuleExecutionStatus(r.Status),
 		Summary:              some(r.Outcome.Summary),
 		LastStatusChange:     api.TimestampOf(r.LastUpdate),
+		LastUpdatedBy:        some(r.UpdatedBy),
 		ExternalExecutionId:  some(r.Outcome.ExternalExecutionID),
-		ExternalExecutionUrl: some(r.Outcome.ExternalExecutionURL),
+		ExternalExecutionUrl: some(executionURL(&r.ActionExecution, plan, kind, p.Region)),
 	}
 	if r.Outcome.ErrorCode != "" {
 		x.ErrorDetails = &wire.ErrorDetails{Code: some(r.Outcome.ErrorCode), Message: some(r.Outcome.ErrorMessage)}
+		x.Summary = nil
 	}
-	return wire.RuleState{RuleName: some(r.Action), LatestExecution: x}
+	out := &wire.RuleState{RuleName: some(r.Action), LatestExecution: x}
+	config := resolvedConfiguration(&r.ActionExecution, plan)
+	if url, ok := pipeline.ExpandURL(kind.Settings.EntityURLTemplate, config, p.Region, "", ""); ok {
+		out.EntityUrl = some(url)
+	}
+	return out, nil
 }
 
 // ruleText says why a rule did not hold, as far as it says anything.

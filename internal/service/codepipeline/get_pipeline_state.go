@@ -2,6 +2,7 @@ package codepipeline
 
 import (
 	"context"
+	"slices"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
@@ -43,7 +44,7 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 		return out, nil // executions that are independent have no common state
 	}
 	for i := range plan.Stages {
-		stage, err := s.stageState(p, plan, types, i, &state)
+		stage, err := s.stageState(ctx, p, plan, types, i, &state)
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +57,7 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 	return out, nil
 }
 
-func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, types pipeline.ActionTypes, i int, state *dispatch.State) (*wire.StageState, error) {
+func (s *Service) stageState(ctx context.Context, p dispatch.Pipeline, plan *pipeline.Plan, types pipeline.ActionTypes, i int, state *dispatch.State) (*wire.StageState, error) {
 	name := plan.Stages[i].Name
 	out := &wire.StageState{
 		StageName:              some(name),
@@ -65,11 +66,13 @@ func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, types pip
 		ActionStates:           []wire.ActionState{},
 	}
 	st := stageOf(state, name)
+	var attempts []dispatch.ActionExecution
 	if st != nil {
 		out.LatestExecution = latest(st, state)
 		showInbound(out, plan.Mode, st, state)
-		if r := record(st, state); r != nil {
-			showRecord(out, r, state.Rules[name])
+		attempts = attemptsIn(st, state)
+		if err := s.showRecord(out, p, st, state); err != nil {
+			return nil, err
 		}
 	}
 	// Actions are listed as declared, not as they run.
@@ -77,11 +80,16 @@ func (s *Service) stageState(p dispatch.Pipeline, plan *pipeline.Plan, types pip
 	for j := range plan.Stages[i].Actions {
 		a := &plan.Stages[i].Actions[j]
 		kind, _ := types.ActionType(a.Type)
-		view, err := s.actionState(p, a, kind, lastAttempt(state.Actions[name], a.Name), st, state)
-		if err != nil {
-			return nil, err
+		attempt := lastAttempt(attempts, a.Name)
+		index := a.Index
+		if attempt != nil && attempt.Version != p.Version {
+			// It shows what it did, not what the present definition would have it do.
+			var err error
+			if a, kind, err = s.actionPlan(ctx, p, attempt); err != nil {
+				return nil, err
+			}
 		}
-		states[a.Index] = *view
+		states[index] = *s.actionState(p, a, kind, attempt, st, state)
 	}
 	out.ActionStates = append(out.ActionStates, states...)
 	return out, nil
@@ -179,6 +187,19 @@ func inbound(plan *pipeline.Plan, i int, state *dispatch.State) *wire.Transition
 	return out
 }
 
+// attemptsIn are the attempts that a stage shows: of an execution that has not
+// left it those of its present run, because a retry blanks what it runs again,
+// as entering a stage does (observed.md 7, 11).
+func attemptsIn(st *engine.Stage, state *dispatch.State) []dispatch.ActionExecution {
+	e, list := state.Executions[st.Latest], state.Actions[st.Name]
+	if n := len(e.Stages); n == 0 || e.Stages[n-1].Name != st.Name {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(a dispatch.ActionExecution) bool {
+		return !slices.ContainsFunc(e.Actions, func(run engine.Action) bool { return run.ID == a.ID })
+	})
+}
+
 func lastAttempt(attempts []dispatch.ActionExecution, name string) *dispatch.ActionExecution {
 	var last *dispatch.ActionExecution
 	for i := range attempts {
@@ -189,7 +210,7 @@ func lastAttempt(attempts []dispatch.ActionExecution, name string) *dispatch.Act
 	return last
 }
 
-func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, kind pipeline.ActionType, a *dispatch.ActionExecution, st *engine.Stage, state *dispatch.State) (*wire.ActionState, error) {
+func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, kind pipeline.ActionType, a *dispatch.ActionExecution, st *engine.Stage, state *dispatch.State) *wire.ActionState {
 	out := &wire.ActionState{ActionName: some(plan.Name)}
 	config := resolvedConfiguration(a, plan)
 	if url, ok := pipeline.ExpandURL(kind.Settings.EntityURLTemplate, config, p.Region, "", ""); ok {
@@ -198,22 +219,24 @@ func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, ki
 	if a == nil || plan.IsApproval() && a.Status == engine.InProgress && !resolved(a, plan) {
 		// An approval shows itself with its token, once people can read what it
 		// asks (observed.md 9).
-		return out, nil
+		return out
 	}
 	out.LatestExecution = actionExecution(a, plan, kind, p.Region)
 	if !plan.IsSource() || a.Status != engine.Succeeded {
-		return out, nil
+		return out
 	}
-	for _, r := range state.Executions[st.Latest].Revisions {
-		if r.Action != plan.Name {
+	// Not what the execution says of itself: a rollback keeps saying what its
+	// target fetched (observed.md 8).
+	for _, artifact := range state.Executions[st.Latest].Artifacts {
+		if len(plan.Outputs) == 0 || artifact.Name != plan.Outputs[0].Name || artifact.Revision == "" {
 			continue
 		}
-		out.CurrentRevision = &wire.ActionRevision{RevisionId: some(r.Revision.ID)}
-		if url, ok := pipeline.ExpandURL(kind.Settings.RevisionURLTemplate, config, p.Region, "", r.Revision.ID); ok {
+		out.CurrentRevision = &wire.ActionRevision{RevisionId: some(artifact.Revision)}
+		if url, ok := pipeline.ExpandURL(kind.Settings.RevisionURLTemplate, config, p.Region, "", artifact.Revision); ok {
 			out.RevisionUrl = some(url)
 		}
 	}
-	return out, nil
+	return out
 }
 
 // resolved reports whether the references of an action's configuration have got

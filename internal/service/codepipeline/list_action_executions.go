@@ -161,7 +161,8 @@ func (s *Service) actionDetail(ctx context.Context, p dispatch.Pipeline, a *disp
 }
 
 // result is what is known of an ended action. An abandoned one and one in
-// progress have none; a failure's message is its summary (observed.md 5.2, 11).
+// progress have none, and nothing is shown as long as nothing is known; a
+// failure's message is its summary (observed.md 5.2, 11).
 func (s *Service) result(a *dispatch.ActionExecution, plan *pipeline.ActionPlan, kind pipeline.ActionType, region string) *wire.ActionExecutionResult {
 	if a.Status == engine.InProgress || a.Status == engine.Abandoned {
 		return nil
@@ -177,6 +178,9 @@ func (s *Service) result(a *dispatch.ActionExecution, plan *pipeline.ActionPlan,
 		if o.ErrorMessage != "" {
 			r.ExternalExecutionSummary = some(o.ErrorMessage)
 		}
+	}
+	if *r == (wire.ActionExecutionResult{}) {
+		return nil
 	}
 	return r
 }

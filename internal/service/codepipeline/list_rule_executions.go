@@ -86,7 +86,7 @@ func (s *Service) pageOfRules(ctx context.Context, p dispatch.Pipeline, f action
 }
 
 func (s *Service) ruleDetail(p dispatch.Pipeline, r *dispatch.RuleExecution) (*wire.RuleExecutionDetail, error) {
-	plan, err := s.rulePlan(p, r)
+	plan, kind, err := s.rulePlan(p, r)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +96,7 @@ func (s *Service) ruleDetail(p dispatch.Pipeline, r *dispatch.RuleExecution) (*w
 	}
 	resolved := maps.Clone(declared)
 	maps.Copy(resolved, r.Resolved)
+	declared, resolved = mask(kind, declared), mask(kind, resolved)
 	region := plan.Region
 	if region == "" {
 		region = p.Region
@@ -121,27 +122,27 @@ func (s *Service) ruleDetail(p dispatch.Pipeline, r *dispatch.RuleExecution) (*w
 			Region:                some(region),
 			InputArtifacts:        artifacts(r.Inputs),
 		},
-		Output: &wire.RuleExecutionOutput{ExecutionResult: ruleResult(r)},
+		Output: &wire.RuleExecutionOutput{ExecutionResult: ruleResult(r, executionURL(&r.ActionExecution, plan, kind, p.Region))},
 	}, nil
 }
 
-// rulePlan finds the definition under which a rule was evaluated.
-func (s *Service) rulePlan(p dispatch.Pipeline, r *dispatch.RuleExecution) (*pipeline.ActionPlan, error) {
+// rulePlan finds the definition under which a rule was evaluated, and its type.
+func (s *Service) rulePlan(p dispatch.Pipeline, r *dispatch.RuleExecution) (*pipeline.ActionPlan, pipeline.ActionType, error) {
 	plan, err := s.dispatch.Plan(p, r.Version)
 	if err != nil {
-		return nil, err
+		return nil, pipeline.ActionType{}, err
 	}
 	if stage := plan.Stage(r.Stage); stage >= 0 {
 		if rule := plan.Stages[stage].Attempted(r.Gate, r.Action); rule != nil {
-			return rule, nil
+			kind, _ := s.types.ActionType(rule.Type)
+			return rule, kind, nil
 		}
 	}
-	return nil, fmt.Errorf("version %d of pipeline %s has no rule %s in stage %s", r.Version, p.Name, r.Action, r.Stage)
+	return nil, pipeline.ActionType{}, fmt.Errorf("version %d of pipeline %s has no rule %s in stage %s", r.Version, p.Name, r.Action, r.Stage)
 }
 
-// ruleResult is what is known of an ended rule; an abandoned one and one in
-// progress have none.
-func ruleResult(r *dispatch.RuleExecution) *wire.RuleExecutionResult {
+// ruleResult is what is known of an ended rule, as result is of an action.
+func ruleResult(r *dispatch.RuleExecution, url string) *wire.RuleExecutionResult {
 	if r.Status == engine.InProgress || r.Status == engine.Abandoned {
 		return nil
 	}
@@ -149,13 +150,16 @@ func ruleResult(r *dispatch.RuleExecution) *wire.RuleExecutionResult {
 	result := &wire.RuleExecutionResult{
 		ExternalExecutionId:      some(o.ExternalExecutionID),
 		ExternalExecutionSummary: some(o.Summary),
-		ExternalExecutionUrl:     some(o.ExternalExecutionURL),
+		ExternalExecutionUrl:     some(url),
 	}
 	if o.ErrorCode != "" {
 		result.ErrorDetails = &wire.ErrorDetails{Code: some(o.ErrorCode)}
 		if o.ErrorMessage != "" {
 			result.ExternalExecutionSummary = some(o.ErrorMessage)
 		}
+	}
+	if *result == (wire.RuleExecutionResult{}) {
+		return nil
 	}
 	return result
 }

@@ -25,6 +25,11 @@ func (s *Service) RollbackStage(ctx context.Context, c api.Caller, in *wire.Roll
 		Stage: stage, Target: text(in.TargetPipelineExecutionId),
 		Trigger: engine.Trigger{Type: engine.TriggerManualRollback, Detail: string(detail)},
 	})
+	if r, ok := rejection(err); ok && r.Reason == engine.ReasonLimit {
+		// The exception for this is declared for all other ways to start, not here.
+		return nil, &wire.UnableToRollbackStageException{Message: fmt.Sprintf(
+			"Pipeline '%s' cannot start rollback since it has reached the limit of concurrent pipeline executions.", name)}
+	}
 	if err != nil {
 		return nil, exception(c, name, err)
 	}
