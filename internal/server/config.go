@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -56,6 +57,9 @@ type Config struct {
 	// S3 sends S3 sources and deployments to an S3 elsewhere; empty is the S3 of
 	// this server.
 	S3 ExternalS3 `yaml:"s3"`
+	// CloudWatch is where CloudWatchAlarm rules ask; empty is AWS, or what the
+	// usual variables and files of AWS's tools say.
+	CloudWatch CloudWatch `yaml:"cloudWatch"`
 	// PassEnvironment names variables of the server's environment that builds
 	// see. AWS and Penstock variables are never passed.
 	PassEnvironment []string `yaml:"passEnvironment"`
@@ -93,6 +97,13 @@ type ExternalS3 struct {
 	Endpoint        string `yaml:"endpoint"`
 	Region          string `yaml:"region"`
 	PathStyle       bool   `yaml:"pathStyle"`
+	AccessKeyID     string `yaml:"accessKeyId"`
+	SecretAccessKey string `yaml:"secretAccessKey"`
+}
+
+// CloudWatch is a CloudWatch endpoint elsewhere.
+type CloudWatch struct {
+	Endpoint        string `yaml:"endpoint"`
 	AccessKeyID     string `yaml:"accessKeyId"`
 	SecretAccessKey string `yaml:"secretAccessKey"`
 }
@@ -195,6 +206,14 @@ func (c Config) Check() error {
 		if err := (git.Remote{URL: c.CodeCommit}).Check(); err != nil {
 			fail("codeCommit: %w", err)
 		}
+	}
+	if at := c.CloudWatch.Endpoint; at != "" {
+		if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			fail("cloudWatch.endpoint %q is no URL", RedactURL(at))
+		}
+	}
+	if (c.CloudWatch.AccessKeyID == "") != (c.CloudWatch.SecretAccessKey == "") {
+		fail("cloudWatch.accessKeyId and cloudWatch.secretAccessKey are given together or not at all")
 	}
 	if err := build.CheckPassEnv(c.PassEnvironment); err != nil {
 		fail("passEnvironment: %w", err)

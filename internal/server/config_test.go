@@ -31,6 +31,8 @@ func TestConfigCheck(t *testing.T) {
 		"quotas.customActionTypes -1 is negative":                    {Quotas: server.Quotas{CustomActionTypes: -1}},
 		"quotas.configurationValue -1 is negative":                   {Quotas: server.Quotas{ConfigurationValue: -1}},
 		"quotas.webhooks -1 is negative":                             {Quotas: server.Quotas{Webhooks: -1}},
+		`cloudWatch.endpoint "cloudwatch" is no URL`:                 {CloudWatch: server.CloudWatch{Endpoint: "cloudwatch"}},
+		"cloudWatch.accessKeyId and cloudWatch.secretAccessKey are":  {CloudWatch: server.CloudWatch{AccessKeyID: "AKIA"}},
 		"passEnvironment: ":                                          {PassEnvironment: []string{"AWS_SECRET_ACCESS_KEY"}},
 	}
 	for want, c := range tests {

@@ -6,21 +6,22 @@ package server_test
 // operationNotes say what an operation does and does not.
 func operationNotes() map[string]string {
 	return map[string]string{
-		"CreatePipeline":                   "structural rules; QUEUED and PARALLEL mode, stage conditions, unavailable providers and, unless `inertTriggers` is set, triggers are refused",
+		"CreatePipeline":                   "structural rules; unavailable providers, of rules too, and, unless `inertTriggers` is set, triggers are refused",
 		"UpdatePipeline":                   "as CreatePipeline",
-		"StartPipelineExecution":           "variables, client token, source revisions of all four types",
+		"StartPipelineExecution":           "variables, client token, source revisions of all four types; SUPERSEDED, QUEUED and PARALLEL",
 		"StopPipelineExecution":            "wait and abandon",
-		"RetryStageExecution":              "not found, not the latest, not retryable; retries come with the whole engine",
-		"RollbackStage":                    "not found, not completed, outdated, in progress; rollbacks come with the whole engine",
-		"OverrideStageCondition":           "there are no conditions yet, so none can be overridden",
-		"ListRuleExecutions":               "empty: no rule runs yet",
+		"RetryStageExecution":              "failed and stopped stages; what failed also while the rest of the stage runs",
+		"RollbackStage":                    "any stage, in every mode",
+		"OverrideStageCondition":           "a condition that is evaluated, or that failed the stage or rolled it back",
+		"GetPipelineState":                 "every mode; retries, rollbacks, conditions, whoever waits",
+		"ListRuleExecutions":               "paging and both filters",
 		"ListDeployActionExecutionTargets": "empty: no provider deploys to single targets",
 		"TagResource":                      "pipelines, custom action types, webhooks",
 		"ListActionTypes":                  "built-in types that this server can run, and every custom one",
 		"GetActionType":                    "types that UpdateActionType declared, with both executors",
 		"UpdateActionType":                 "creates types of owner ThirdParty too; nothing executes them yet",
 		"CreateCustomActionType":           "a pipeline that uses one is refused until job workers can poll",
-		"ListRuleTypes":                    "empty: no rule can be run yet",
+		"ListRuleTypes":                    "rule types that this server can run",
 		"PutActionRevision":                "one execution a revision, however often it is pushed",
 		"PutWebhook":                       "records, URLs, sealed secrets; requests to the URLs are answered 404 so far",
 		"RegisterWebhookWithThirdParty":    "nothing is registered with GitHub",
@@ -49,15 +50,13 @@ type evidence struct{ test, why string }
 func exceptionEvidence() map[string]evidence {
 	const noJobs = "there are no jobs yet"
 	conflicts := evidence{test: "TestConflictsThatOutlastRetries"}
-	later := evidence{why: "nothing is written yet: the operation comes with the whole engine; what a conflict becomes is shown by TestConflictsAreDeclared"}
 	return map[string]evidence{
 		"* ConcurrentModificationException":                        conflicts,
 		"StartPipelineExecution ConflictException":                 conflicts,
 		"StopPipelineExecution ConflictException":                  conflicts,
-		"RetryStageExecution ConflictException":                    later,
-		"RollbackStage ConflictException":                          later,
-		"OverrideStageCondition ConflictException":                 later,
-		"* ConcurrentPipelineExecutionsLimitExceededException":     {why: "only PARALLEL and QUEUED pipelines have that limit, and they are refused"},
+		"RetryStageExecution ConflictException":                    {test: "TestConflictsOfStages"},
+		"RollbackStage ConflictException":                          {test: "TestConflictsOfStages"},
+		"OverrideStageCondition ConflictException":                 {test: "TestConflictsOfStages"},
 		"* InvalidNonceException":                                  {why: noJobs},
 		"* InvalidJobStateException":                               {why: noJobs},
 		"* InvalidJobException":                                    {why: noJobs},
@@ -97,10 +96,21 @@ func providerEvidence() map[string]struct{ test, says string } {
 		"Source CodeStarSourceConnection": {"TestConnection", "git over https, ssh or a local folder; `CODE_ZIP` and `CODEBUILD_CLONE_REF`"},
 		"Source CodeCommit":               {"TestCodeCommit", "git over https, ssh or a local folder; `CODE_ZIP` and `CODEBUILD_CLONE_REF`"},
 		"Source S3":                       {"TestS3", "buckets of this server, or an external S3 endpoint"},
-		"Build CodeBuild":                 {"TestSuites", "buildspec 0.2 phases, environment, exported variables, primary artifacts; on the host"},
-		"Test CodeBuild":                  {"TestSuites", "as in a Build action"},
+		"Build CodeBuild":                 {"internal/provider/build TestSuites", "buildspec 0.2 phases, environment, exported variables, primary artifacts; on the host"},
+		"Test CodeBuild":                  {"internal/provider/build TestSuites", "as in a Build action"},
 		"Compute Commands":                {"TestCommandsAction", "on the host; Linux only"},
 		"Approval Manual":                 {"wire/approval", "token, time-out, summary; `NotificationArn` is refused"},
 		"Deploy S3":                       {"TestDeploys", "buckets of this server, or an external S3 endpoint"},
+	}
+}
+
+// ruleEvidence is what shows that the rules of an available type are judged.
+func ruleEvidence() map[string]struct{ test, says string } {
+	return map[string]struct{ test, says string }{
+		"CloudWatchAlarm":  {"TestAlarmRule", "CloudWatch, or the endpoint that `cloudWatch.endpoint` names"},
+		"DeploymentWindow": {"wire/conditions_waiting", "waits for the window; AWS cron and time zones"},
+		"VariableCheck":    {"wire/conditions_entry", "`EQ`, `NE`, `CONTAINS`, `MATCHES` with Java's syntax as far as it can be had"},
+		"CodeBuild":        {"TestBuildRules", "as the Build action"},
+		"Commands":         {"TestBuildRules", "as the Compute action; Linux only"},
 	}
 }

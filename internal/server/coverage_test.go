@@ -273,13 +273,24 @@ func (c *coverage) providers() string {
 
 // ruleTypes is the table of rule types.
 func (c *coverage) ruleTypes() string {
-	b := table("provider", "owner", "version", "", "shown by")
+	b := table("provider", "owner", "version", "", "shown by", "")
 	known, err := provider.NewCatalogue()
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	here, err := server.ActionTypes()
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	for _, kind := range known.RuleTypes() {
-		row(b, kind.ID.Provider, kind.ID.Owner, kind.ID.Version, "known", c.test("TestRuleTypes"))
+		id := kind.ID
+		if own, _ := here.ActionType(id.ActionType()); !own.Available {
+			row(b, id.Provider, id.Owner, id.Version, "known", c.test("wire/rule_types"), "")
+			continue
+		}
+		found := ruleEvidence()[id.Provider]
+		c.used["rule "+id.Provider] = true
+		row(b, id.Provider, id.Owner, id.Version, "available", c.test(found.test), found.says)
 	}
 	return b.String()
 }
@@ -317,6 +328,11 @@ func (c *coverage) nothingLeftOver() {
 	for key := range providerEvidence() {
 		if !c.used["provider "+key] {
 			c.t.Errorf("the evidence for the provider %s is about no available type", key)
+		}
+	}
+	for key := range ruleEvidence() {
+		if !c.used["rule "+key] {
+			c.t.Errorf("the evidence for the rule %s is about no available type", key)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/provider/build"
 	"github.com/penstock-cd/penstock/internal/provider/deploy"
+	"github.com/penstock-cd/penstock/internal/provider/rule"
 	"github.com/penstock-cd/penstock/internal/provider/source"
 	"github.com/penstock-cd/penstock/internal/sandbox"
 )
@@ -29,7 +30,7 @@ func ActionTypes(more ...provider.Provider) (pipeline.ActionTypes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(cache, Config{}, nil, more)
+	return catalogueOf(context.Background(), cache, Config{}, nil, more)
 }
 
 // catalogue makes the providers: the one explicit list.
@@ -42,10 +43,10 @@ func (s *Server) catalogue(ctx context.Context) (*provider.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(cache, s.cfg, objects, s.opts.Providers)
+	return catalogueOf(ctx, cache, s.cfg, objects, s.opts.Providers)
 }
 
-func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more []provider.Provider) (*provider.Catalogue, error) {
+func catalogueOf(ctx context.Context, cache *git.Cache, cfg Config, objects provider.ObjectsFor, more []provider.Provider) (*provider.Catalogue, error) {
 	connections := source.NewCodeStarSourceConnection(cache, cfg.connections())
 	codeCommit := source.NewCodeCommit(cache, git.Remote{URL: cfg.CodeCommit})
 	builds := build.Config{
@@ -64,32 +65,61 @@ func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more
 			return cache.Clone(ctx, remote, commit, dir)
 		},
 	}
-	codeBuild, err := build.NewCodeBuild(builds, pipeline.CategoryBuild)
+	ours, err := buildProviders(builds)
 	if err != nil {
 		return nil, err
 	}
-	codeBuildTest, err := build.NewCodeBuild(builds, pipeline.CategoryTest)
+	rules, err := ruleProviders(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	commands, err := build.NewCommands(builds)
-	if err != nil {
-		return nil, err
-	}
-	providers := []provider.Provider{
+	providers := slices.Concat([]provider.Provider{
 		connections,
 		codeCommit,
 		source.NewS3(objects),
-		codeBuild,
-		codeBuildTest,
-		commands,
 		deploy.NewS3(objects),
-	}
+	}, ours, rules)
 	// What the program brings takes the place of the server's own.
 	providers = slices.DeleteFunc(providers, func(own provider.Provider) bool {
 		return slices.ContainsFunc(more, func(p provider.Provider) bool { return p.Type().ID == own.Type().ID })
 	})
 	return provider.NewCatalogue(slices.Concat(providers, more)...)
+}
+
+// buildProviders are those that run commands, as actions and as rules.
+func buildProviders(c build.Config) ([]provider.Provider, error) {
+	codeBuild, err := build.NewCodeBuild(c, pipeline.CategoryBuild)
+	if err != nil {
+		return nil, err
+	}
+	codeBuildTest, err := build.NewCodeBuild(c, pipeline.CategoryTest)
+	if err != nil {
+		return nil, err
+	}
+	commands, err := build.NewCommands(c)
+	if err != nil {
+		return nil, err
+	}
+	codeBuildRule, err := build.NewCodeBuildRule(c)
+	if err != nil {
+		return nil, err
+	}
+	commandsRule, err := build.NewCommandsRule(c)
+	if err != nil {
+		return nil, err
+	}
+	return []provider.Provider{codeBuild, codeBuildTest, commands, codeBuildRule, commandsRule}, nil
+}
+
+// ruleProviders judge the rules of stage conditions that run nothing.
+func ruleProviders(ctx context.Context, cfg Config) ([]provider.Provider, error) {
+	alarm, err := rule.NewCloudWatchAlarm(ctx, rule.CloudWatchConfig{
+		Endpoint: cfg.CloudWatch.Endpoint, AccessKeyID: cfg.CloudWatch.AccessKeyID, SecretAccessKey: cfg.CloudWatch.SecretAccessKey,
+	}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("preparing CloudWatch: %w", err)
+	}
+	return []provider.Provider{rule.NewVariableCheck(), rule.NewDeploymentWindow(nil), alarm}, nil
 }
 
 // objects is where S3 actions read and write.

@@ -49,6 +49,14 @@ const (
 		"artifactStore": {"type": "S3", "location": "artifacts"}, "stages": [
 		{"name": "Source", "actions": [{"name": "Pulse", "actionTypeId": {"category": "Source", "owner": "Custom", "provider": "Pulse", "version": "1"}, "outputArtifacts": [{"name": "App"}]}]},
 		{"name": "Gate", "actions": [{"name": "Review", "actionTypeId": {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}}]}]}`
+	// toolGated has a condition that no execution meets by itself.
+	toolGated = `{"name": "gated", "pipelineType": "V2", "executionMode": "QUEUED", "roleArn": "arn:aws:iam::111122223333:role/pipeline",
+		"artifactStore": {"type": "S3", "location": "artifacts"}, "stages": [
+		{"name": "Source", "actions": [{"name": "Pulse", "actionTypeId": {"category": "Source", "owner": "Custom", "provider": "Pulse", "version": "1"}, "outputArtifacts": [{"name": "App"}]}]},
+		{"name": "Gate", "actions": [{"name": "Review", "actionTypeId": {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}}],
+			"beforeEntry": {"conditions": [{"result": "FAIL", "rules": [
+				{"name": "One", "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "VariableCheck", "version": "1"}, "configuration": {"Variable": "a", "Operator": "EQ", "Value": "b"}},
+				{"name": "Two", "ruleTypeId": {"category": "Rule", "owner": "AWS", "provider": "VariableCheck", "version": "1"}, "configuration": {"Variable": "a", "Operator": "NE", "Value": "b"}}]}]}}]}`
 	toolBounds  = `"inputArtifactDetails": {"minimumCount": 0, "maximumCount": 1}, "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 1}`
 	toolMake    = `"category": "Build", "provider": "Make", "version": "1"`
 	toolCheck   = `"category": "Test", "owner": "ThirdParty", "provider": "Check", "version": "1"`
@@ -64,9 +72,9 @@ func waitForApproval(b *bed, kept map[string]string) {
 }
 
 // toolCalls meets every operation: with success, or with a declared exception
-// that is right of a server without retries, rollbacks, conditions and jobs.
+// that is right of a server without jobs.
 func toolCalls() []toolCall {
-	return slices.Concat(typeCalls(), pipelineCalls(), stageCalls(), hookCalls(), jobCalls(), lastCalls())
+	return slices.Concat(typeCalls(), pipelineCalls(), stageCalls(), gateCalls(), hookCalls(), jobCalls(), lastCalls())
 }
 
 func typeCalls() []toolCall {
@@ -85,7 +93,7 @@ func typeCalls() []toolCall {
 		{operation: "GetActionType", input: `{` + toolCheck + `}`, want: "actionType.executor.type=Lambda"},
 		{operation: "GetActionType", input: `{"category": "Test", "owner": "AWS", "provider": "None", "version": "1"}`,
 			exception: "ActionTypeNotFoundException"},
-		{operation: "ListRuleTypes", input: `{}`, want: "#ruleTypes=0"},
+		{operation: "ListRuleTypes", input: `{}`, want: "#ruleTypes=5"},
 	}
 }
 
@@ -163,6 +171,35 @@ func stageCalls() []toolCall {
 	}
 }
 
+// gateCalls retry, override and roll back the stage of another pipeline.
+func gateCalls() []toolCall {
+	const gate = `"pipelineName": "gated", "stageName": "Gate"`
+	failed := func(b *bed, kept map[string]string) {
+		kept["$barred"] = b.newest("gated")
+		b.await("gated", kept["$barred"], types.PipelineExecutionStatusFailed)
+	}
+	return []toolCall{
+		{operation: "CreatePipeline", input: `{"pipeline": $gated}`, want: "pipeline.stages.1.beforeEntry.conditions.0.result=FAIL"},
+		{operation: "GetPipelineState", input: `{"name": "gated"}`, before: failed,
+			want: "stageStates.1.beforeEntryConditionState.conditionStates.0.ruleStates.0.latestExecution.status=Failed"},
+		{operation: "RetryStageExecution", input: `{` + gate + `, "pipelineExecutionId": "$barred", "retryMode": "ALL_ACTIONS"}`, want: "pipelineExecutionId=$barred"},
+		{operation: "OverrideStageCondition", input: `{` + gate + `, "pipelineExecutionId": "$barred", "conditionType": "ON_SUCCESS"}`, before: failed,
+			exception: "ConditionNotOverridableException"},
+		{operation: "OverrideStageCondition", input: `{` + gate + `, "pipelineExecutionId": "$barred", "conditionType": "BEFORE_ENTRY"}`},
+		{operation: "ListRuleExecutions", input: `{"pipelineName": "gated"}`, paged: true, want: "#ruleExecutionDetails=4"},
+		{operation: "ListRuleExecutions", input: `{"pipelineName": "gated", "filter": {"latestInPipelineExecution": {"pipelineExecutionId": "$barred", "startTimeRange": "Latest"}}}`,
+			paged: true, want: "#ruleExecutionDetails=2"},
+		{operation: "RollbackStage", input: `{` + gate + `, "targetPipelineExecutionId": "$barred"}`, keep: "$back=pipelineExecutionId",
+			before: func(b *bed, kept map[string]string) {
+				b.approve("gated", kept["$barred"])
+				b.await("gated", kept["$barred"], types.PipelineExecutionStatusSucceeded)
+			}},
+		{operation: "GetPipelineExecution", input: `{"pipelineName": "gated", "pipelineExecutionId": "$back"}`,
+			want: "pipelineExecution.rollbackMetadata.rollbackTargetPipelineExecutionId=$barred"},
+		{operation: "DeletePipeline", input: `{"name": "gated"}`},
+	}
+}
+
 func hookCalls() []toolCall {
 	const arn = `"resourceArn": "` + toolARN + `"`
 	return []toolCall{
@@ -231,7 +268,7 @@ func lastCalls() []toolCall {
 func (b *bed) converse(tool func(call toolCall, input string) toolReply) {
 	b.t.Helper()
 	missing := cpwire.Describe(cpwire.Unimplemented{}).Operations
-	kept := map[string]string{"$pipeline": toolPipeline}
+	kept := map[string]string{"$pipeline": toolPipeline, "$gated": toolGated}
 	reveal := func(text string) string {
 		for name, value := range kept {
 			text = strings.ReplaceAll(text, name, value)

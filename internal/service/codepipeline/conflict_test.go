@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
@@ -16,6 +17,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/provider/rule"
 	"github.com/penstock-cd/penstock/internal/service/codepipeline"
 	"github.com/penstock-cd/penstock/internal/trigger"
 )
@@ -48,6 +50,23 @@ func (idle) Await(ctx context.Context, _ provider.Attempt) (provider.Report, err
 
 func (idle) Stop(context.Context, provider.Attempt) error { return nil }
 
+// instant is a source that succeeds at once.
+type instant struct{}
+
+func (instant) Type() pipeline.ActionType {
+	return pipeline.ActionType{ID: pipeline.ActionTypeID{Category: "Source", Owner: "Custom", Provider: "Instant", Version: "1"}}
+}
+
+func (instant) Start(context.Context, provider.Attempt) (provider.Report, error) {
+	return provider.Report{Status: provider.Succeeded}, nil
+}
+
+func (i instant) Await(ctx context.Context, a provider.Attempt) (provider.Report, error) {
+	return i.Start(ctx, a)
+}
+
+func (instant) Stop(context.Context, provider.Attempt) error { return nil }
+
 type noLog struct{ io.Writer }
 
 func (noLog) Close(context.Context) error { return nil }
@@ -69,7 +88,7 @@ func newConflictBed(t *testing.T, d *db.DB) *conflictBed {
 	if err := d.Migrate(t.Context(), dispatch.Schema(), trigger.Schema()); err != nil {
 		t.Fatal(err)
 	}
-	catalogue, err := provider.NewCatalogue(idle{"Source"}, idle{"Build"})
+	catalogue, err := provider.NewCatalogue(idle{"Source"}, idle{"Build"}, instant{}, rule.NewVariableCheck())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,21 +166,82 @@ func TestConflictsThatOutlastRetries(t *testing.T) {
 			}, ""},
 			{"DeletePipeline", &wire.DeletePipelineInput{Name: new("demo")}, "ConcurrentModificationException"},
 		} {
-			f.Decide(func() db.Fault { return db.FaultConflict })
-			_, err := b.call(test.operation, test.in)
-			f.Decide(nil)
-			exception, public := errors.AsType[api.Exception](err)
-			switch {
-			case test.want == "" && (err == nil || public):
-				t.Errorf("%s declares no exception for a conflict and answers %v, want a failure", test.operation, err)
-			case test.want != "" && (!public || exception.ErrorCode() != test.want || exception.ErrorMessage() == ""):
-				t.Errorf("%s answers %v, want %s", test.operation, err, test.want)
-			}
-			if _, err := b.call(test.operation, test.in); err != nil {
-				t.Errorf("%s without conflicts: %v", test.operation, err)
-			}
+			b.conflict(f, test.operation, test.in, test.want)
 		}
 	})
+}
+
+// conflict calls an operation while every commit meets a conflict, and then
+// without.
+func (b *conflictBed) conflict(f *db.Faults, operation string, in any, want string) {
+	b.t.Helper()
+	f.Decide(func() db.Fault { return db.FaultConflict })
+	_, err := b.call(operation, in)
+	f.Decide(nil)
+	exception, public := errors.AsType[api.Exception](err)
+	switch {
+	case want == "" && (err == nil || public):
+		b.t.Errorf("%s declares no exception for a conflict and answers %v, want a failure", operation, err)
+	case want != "" && (!public || exception.ErrorCode() != want || exception.ErrorMessage() == ""):
+		b.t.Errorf("%s answers %v, want %s", operation, err, want)
+	}
+	if _, err := b.call(operation, in); err != nil {
+		b.t.Errorf("%s without conflicts: %v", operation, err)
+	}
+}
+
+// TestConflictsOfStages is TestConflictsThatOutlastRetries for the operations on
+// a stage whose condition let nobody in.
+func TestConflictsOfStages(t *testing.T) {
+	t.Parallel()
+	dbtest.Faults(t, func(t *testing.T, d *db.DB, f *db.Faults) {
+		b := newConflictBed(t, d)
+		p := idlePipeline("demo")
+		p.PipelineType = wire.PipelineTypeV2
+		p.Stages[0].Actions[0].ActionTypeId.Provider = new("Instant")
+		p.Stages[1].BeforeEntry = &wire.BeforeEntryConditions{Conditions: []wire.Condition{{
+			Result: wire.ResultFail, Rules: []wire.RuleDeclaration{{
+				Name: new("Never"), RuleTypeId: &wire.RuleTypeId{Category: "Rule", Owner: "AWS", Provider: new("VariableCheck"), Version: new("1")},
+				Configuration: map[string]string{"Variable": "a", "Operator": "EQ", "Value": "b"},
+			}},
+		}}}
+		if _, err := b.call("CreatePipeline", &wire.CreatePipelineInput{Pipeline: p}); err != nil {
+			t.Fatal(err)
+		}
+		id := b.failed()
+		b.conflict(f, "RetryStageExecution", &wire.RetryStageExecutionInput{
+			PipelineName: new("demo"), StageName: new("Build"), PipelineExecutionId: &id, RetryMode: wire.StageRetryModeAllActions,
+		}, "ConflictException")
+		b.failed()
+		b.conflict(f, "RollbackStage", &wire.RollbackStageInput{
+			PipelineName: new("demo"), StageName: new("Source"), TargetPipelineExecutionId: &id,
+		}, "ConflictException")
+		b.conflict(f, "OverrideStageCondition", &wire.OverrideStageConditionInput{
+			PipelineName: new("demo"), StageName: new("Build"), PipelineExecutionId: &id, ConditionType: wire.ConditionTypeBeforeEntry,
+		}, "ConflictException")
+	})
+}
+
+// failed waits until the oldest execution has failed, and returns its id.
+func (b *conflictBed) failed() string {
+	b.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		out, err := b.call("ListPipelineExecutions", &wire.ListPipelineExecutionsInput{PipelineName: new("demo")})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		list := out.(*wire.ListPipelineExecutionsOutput).PipelineExecutionSummaries
+		if oldest := list[len(list)-1]; oldest.Status == wire.PipelineExecutionStatusFailed {
+			return *oldest.PipelineExecutionId
+		}
+		select {
+		case <-tick.C:
+		case <-b.t.Context().Done():
+			b.t.Fatal("the execution does not fail")
+		}
+	}
 }
 
 // unlucky is an implementation whose every operation loses every race.
