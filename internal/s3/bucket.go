@@ -95,6 +95,34 @@ func (s *Store) CreateBucket(ctx context.Context, owner Owner, name string) erro
 	return nil
 }
 
+// DeleteBucket removes a bucket and its uploads. It gives ErrBucketNotEmpty while
+// there are versions or delete markers.
+func (s *Store) DeleteBucket(ctx context.Context, name string) error {
+	var orphans []string
+	err := s.write(ctx, func(tx *db.Tx) error {
+		// Who puts an object at the same time waits for the lock, or is waited for.
+		if err := lockBucket(tx, name, s.db.Dialect().LockSuffix); err != nil {
+			return err
+		}
+		used, err := bucketUsed(tx, name)
+		if err != nil {
+			return err
+		}
+		if used {
+			return ErrBucketNotEmpty
+		}
+		if orphans, err = s.endUploads(tx, name); err != nil {
+			return err
+		}
+		return deleteBucket(tx, name)
+	})
+	if err != nil {
+		return fmt.Errorf("delete bucket %s: %w", name, err)
+	}
+	s.drop(ctx, orphans...)
+	return nil
+}
+
 // HeadBucket returns the bucket, or ErrNoSuchBucket.
 func (s *Store) HeadBucket(ctx context.Context, name string) (Bucket, error) {
 	var b Bucket

@@ -13,14 +13,28 @@ import (
 	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
-// Checksum is one of the additional checksums of S3, over the whole content.
+// Checksum is one of the additional checksums of S3, over the content.
 type Checksum struct {
 	// Algorithm is "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512",
 	// "MD5", or "" for none.
 	Algorithm string
-	// Value is the base64 text of the big-endian sum.
+	// Value is the base64 text of the big-endian sum; of an object uploaded in N
+	// parts that of their sums, and "-N".
 	Value string
 }
+
+// kind says what the checksum is of, in the words of S3.
+func (c Checksum) kind() string {
+	if strings.Contains(c.Value, "-") {
+		return composite
+	}
+	return fullObject
+}
+
+const (
+	composite  = "COMPOSITE"
+	fullObject = "FULL_OBJECT"
+)
 
 // header is the name of the header that carries the checksum.
 func (c Checksum) header() string {
@@ -46,6 +60,7 @@ type content struct {
 	md5Sum   hash.Hash
 	checksum Checksum
 	sum      hash.Hash // of the checksum's algorithm, nil for none
+	ended    bool      // all was read and is right
 }
 
 func newContent(r io.Reader, opts PutOptions) (*content, error) {
@@ -96,6 +111,7 @@ func (c *content) verdict() error {
 	if got := c.computed(); c.checksum.Value != "" && got.Value != c.checksum.Value {
 		return fmt.Errorf("%w: the %s is %s, not %s", ErrBadDigest, got.Algorithm, got.Value, c.checksum.Value)
 	}
+	c.ended = true
 	return io.EOF
 }
 

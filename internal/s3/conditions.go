@@ -42,8 +42,12 @@ func matches(list, etag string) bool {
 	return false
 }
 
-// errUnsatisfiable says that a range lies outside the content.
-var errUnsatisfiable = errors.New("range not satisfiable")
+var (
+	// errUnsatisfiable says that a range lies outside the content.
+	errUnsatisfiable = errors.New("range not satisfiable")
+	// errRanges says that several ranges are asked for at once.
+	errRanges = errors.New("several ranges")
+)
 
 // span is a part of some content, in bytes.
 type span struct{ start, length int64 }
@@ -53,10 +57,13 @@ func (s span) contentRange(size int64) string {
 }
 
 // parseRange reads a Range header for content of the given size. ok is false
-// for a header to ignore: none, malformed, or with several ranges, which S3 does
-// not serve. errUnsatisfiable says that the range lies outside.
+// for a header to ignore: none, or malformed. errUnsatisfiable says that the range
+// lies outside, errRanges that there are several, which S3 does not serve.
 func parseRange(header string, size int64) (part span, ok bool, err error) {
 	text, found := strings.CutPrefix(header, "bytes=")
+	if found && strings.Contains(text, ",") {
+		return span{}, false, errRanges
+	}
 	first, last, dash := strings.Cut(strings.TrimSpace(text), "-")
 	if !found || !dash || first == "" && last == "" {
 		return span{}, false, nil

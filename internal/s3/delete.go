@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/penstock-cd/penstock/internal/db"
 )
@@ -30,24 +32,12 @@ func (s *Store) DeleteObject(ctx context.Context, bucket, key, versionID string)
 }
 
 func (s *Store) deleteObject(ctx context.Context, bucket, key, versionID string) (Deleted, error) {
-	if err := CheckKey(key); err != nil {
-		return Deleted{}, err
-	}
 	var deleted Deleted
 	var orphan string
 	err := s.write(ctx, func(tx *db.Tx) error {
-		deleted, orphan = Deleted{}, ""
 		b, err := selectBucket(tx, bucket)
-		if err != nil {
-			return err
-		}
-		switch {
-		case versionID != "":
-			deleted, orphan, err = s.removeVersion(tx, bucket, key, versionID)
-		case b.Versioning == VersioningNever:
-			_, orphan, err = s.removeVersion(tx, bucket, key, nullVersion)
-		default:
-			deleted, orphan, err = s.addMarker(tx, b, key)
+		if err == nil {
+			deleted, orphan, err = s.deleteIn(tx, b, key, versionID)
 		}
 		return err
 	})
@@ -58,6 +48,83 @@ func (s *Store) deleteObject(ctx context.Context, bucket, key, versionID string)
 	return deleted, nil
 }
 
+// deleteIn is DeleteObject within a transaction. It returns the content that
+// lost its owner.
+func (s *Store) deleteIn(tx *db.Tx, b Bucket, key, versionID string) (deleted Deleted, orphan string, err error) {
+	if err := CheckKey(key); err != nil {
+		return Deleted{}, "", err
+	}
+	switch {
+	case versionID != "":
+		return s.removeVersion(tx, b.Name, key, versionID)
+	case b.Versioning == VersioningNever:
+		_, orphan, err = s.removeVersion(tx, b.Name, key, nullVersion)
+		return Deleted{}, orphan, err
+	}
+	return s.addMarker(tx, b, key)
+}
+
+// ObjectID names an object, or with a VersionID one version of it.
+type ObjectID struct{ Key, VersionID string }
+
+// DeleteResult tells what became of one object of DeleteObjects.
+type DeleteResult struct {
+	ObjectID
+	Deleted
+	Err error
+}
+
+// deleteBatch is how many objects one transaction deletes: enough to share the
+// commit, few enough not to hold up others.
+const deleteBatch = 100
+
+// DeleteObjects is DeleteObject for many, a batch of which goes in one
+// transaction. It returns a result for each, in the order given.
+func (s *Store) DeleteObjects(ctx context.Context, bucket string, list []ObjectID) []DeleteResult {
+	results := make([]DeleteResult, len(list))
+	order := make([]int, len(list))
+	for i, id := range list {
+		results[i].ObjectID, order[i] = id, i
+	}
+	// All who lock many keys do it in their order.
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(list[a].Key, list[b].Key) })
+	for batch := range slices.Chunk(order, deleteBatch) {
+		if err := s.deleteMany(ctx, bucket, results, batch); err != nil {
+			for _, i := range batch {
+				results[i].Err = fmt.Errorf("delete object %s/%s: %w", bucket, list[i].Key, err)
+			}
+		}
+	}
+	return results
+}
+
+// deleteMany deletes the objects of results that batch numbers. What is wrong
+// with one of them fails that one alone.
+func (s *Store) deleteMany(ctx context.Context, bucket string, results []DeleteResult, batch []int) error {
+	var orphans []string
+	err := s.write(ctx, func(tx *db.Tx) error {
+		orphans = orphans[:0]
+		b, err := selectBucket(tx, bucket)
+		if err != nil {
+			return err
+		}
+		for _, i := range batch {
+			r := &results[i]
+			var orphan string
+			r.Deleted, orphan, r.Err = s.deleteIn(tx, b, r.Key, r.ObjectID.VersionID)
+			if r.Err != nil && !errors.Is(r.Err, ErrNoSuchVersion) && !errors.Is(r.Err, ErrInvalidKey) && !errors.Is(r.Err, ErrKeyTooLong) {
+				return r.Err
+			}
+			orphans = append(orphans, orphan)
+		}
+		return nil
+	})
+	if err == nil {
+		s.drop(ctx, orphans...)
+	}
+	return err
+}
+
 // addMarker puts a delete marker on top of the key's versions.
 func (s *Store) addMarker(tx *db.Tx, b Bucket, key string) (Deleted, string, error) {
 	current, err := selectLatest(tx, b.Name, key, s.db.Dialect().LockSuffix)
@@ -65,7 +132,7 @@ func (s *Store) addMarker(tx *db.Tx, b Bucket, key string) (Deleted, string, err
 		return Deleted{}, "", err
 	}
 	marker := Object{Bucket: b.Name, Key: key, DeleteMarker: true}
-	orphan, err := s.addVersion(tx, b, current, &marker)
+	orphan, err := s.addVersion(tx, b, current, &marker, nil)
 	return Deleted{VersionID: marker.VersionID, DeleteMarker: true}, orphan, err
 }
 
@@ -83,15 +150,16 @@ func (s *Store) removeVersion(tx *db.Tx, bucket, key, versionID string) (Deleted
 		return Deleted{}, "", err
 	}
 	deleted.DeleteMarker = o.DeleteMarker
-	if err := deleteVersion(tx, o); err != nil || !o.Latest {
-		return deleted, o.blobKey, err
+	orphan, err := forget(tx, o)
+	if err != nil || !o.Latest {
+		return deleted, orphan, err
 	}
 	previous, err := selectPrevious(tx, bucket, key)
 	if errors.Is(err, db.ErrNoRows) {
-		return deleted, o.blobKey, nil
+		return deleted, orphan, nil
 	}
 	if err == nil {
 		err = updateLatest(tx, bucket, key, previous.VersionID, true)
 	}
-	return deleted, o.blobKey, err
+	return deleted, orphan, err
 }

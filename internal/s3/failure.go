@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	"github.com/penstock-cd/penstock/internal/blob"
@@ -103,6 +104,8 @@ func (c *call) known(err error) *failure {
 		return fail(bad, "InvalidArgument", "A header value holds control characters or is not UTF-8.")
 	case errors.Is(err, ErrMetadataTooLarge):
 		return fail(bad, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").with("MaxSizeAllowed", fmt.Sprint(maxMetadata))
+	case errors.Is(err, ErrBucketNotEmpty):
+		return fail(conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty").with("BucketName", c.bucket)
 	case errors.Is(err, ErrPreconditionFailed):
 		return fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 	case errors.Is(err, ErrBadDigest):
@@ -118,7 +121,36 @@ func (c *call) known(err error) *failure {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fail(bad, "RequestTimeout", "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.")
 	}
+	return c.knownOfUploads(err)
+}
+
+// knownOfUploads maps the errors of uploads and tags.
+func (c *call) knownOfUploads(err error) *failure {
+	bad := http.StatusBadRequest
+	switch {
+	case errors.Is(err, ErrInvalidTag):
+		return fail(bad, "InvalidTag", "The tags are not valid: %s.", reason(err, ErrInvalidTag))
+	case errors.Is(err, ErrNoSuchUpload):
+		return fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").
+			with("UploadId", c.query.Get("uploadId"))
+	case errors.Is(err, ErrInvalidPartOrder):
+		return fail(bad, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").
+			with("UploadId", c.query.Get("uploadId"))
+	case errors.Is(err, ErrInvalidPart):
+		return fail(bad, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
+			with("UploadId", c.query.Get("uploadId"))
+	case errors.Is(err, ErrPartTooSmall):
+		return fail(bad, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").with("MinSizeAllowed", fmt.Sprint(MinPart))
+	case errors.Is(err, ErrChecksumKind), errors.Is(err, ErrUnsupportedChecksum):
+		return fail(bad, "InvalidRequest", "Checksum type mismatch occurred: the algorithm or its type does not go with this upload.")
+	}
 	return nil
+}
+
+// reason is what an error says behind one that it wraps.
+func reason(err, wrapped error) string {
+	_, text, _ := strings.Cut(err.Error(), wrapped.Error()+": ")
+	return text
 }
 
 func (c *call) noSuchVersion() *failure {
@@ -155,12 +187,17 @@ func fromException(ex api.Exception) *failure {
 	return f
 }
 
+// log tells the operator what the client is not told.
+func (c *call) log(err error) {
+	c.h.logger.Error("s3 request failed", "request_id", c.id, "operation", c.operation,
+		"bucket", c.bucket, "key", c.key, "error", err)
+}
+
 // fail answers with an error. HEAD has no room for a body.
 func (c *call) fail(err error) {
 	f, internal := c.public(err)
 	if internal {
-		c.h.logger.Error("s3 request failed", "request_id", c.id, "operation", c.operation,
-			"bucket", c.bucket, "key", c.key, "error", err)
+		c.log(err)
 	}
 	if c.r.Method == http.MethodHead || f.status == http.StatusNotModified {
 		c.w.WriteHeader(f.status)

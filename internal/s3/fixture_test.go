@@ -39,6 +39,7 @@ func newFixture(t *testing.T, d *db.DB) *fixture {
 	}
 	t.Cleanup(func() { _ = blobs.Close() })
 	f := &fixture{t: t, blobs: blobs, dir: dir, Store: New(d, blobs, slog.New(slog.NewTextHandler(t.Output(), nil)))}
+	f.maxRow = -1 // every content is a blob, which tests can count
 	f.must(f.CreateBucket(t.Context(), Owner{Account: account, Region: "us-east-1"}, bucket))
 	return f
 }

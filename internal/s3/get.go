@@ -13,7 +13,7 @@ import (
 // current version for "". With ErrNoSuchKey and ErrDeleteMarker the Object
 // returned is the delete marker, if there is one.
 func (s *Store) HeadObject(ctx context.Context, bucket, key, versionID string) (Object, error) {
-	o, err := s.lookUp(ctx, bucket, key, versionID)
+	o, err := s.lookUp(ctx, bucket, key, versionID, nil)
 	if err != nil {
 		return o, fmt.Errorf("look up object %s/%s: %w", bucket, key, err)
 	}
@@ -21,22 +21,20 @@ func (s *Store) HeadObject(ctx context.Context, bucket, key, versionID string) (
 }
 
 // GetObject is HeadObject with the content, which the caller closes. The reader
-// keeps giving the same content when the object is replaced or deleted.
+// keeps giving the same content when the object is replaced or deleted; of an
+// object of many parts, for an hour.
 func (s *Store) GetObject(ctx context.Context, bucket, key, versionID string) (Object, blob.Reader, error) {
 	var last string
 	for {
-		o, err := s.lookUp(ctx, bucket, key, versionID)
+		var at stored
+		o, err := s.lookUp(ctx, bucket, key, versionID, &at)
 		if err != nil {
 			return o, nil, fmt.Errorf("get object %s/%s: %w", bucket, key, err)
 		}
-		r, err := s.blobs.Open(ctx, o.blobKey)
-		if errors.Is(err, blob.ErrNotExist) && o.blobKey != last {
-			last = o.blobKey // replaced between the two steps: look again
+		r, err := s.open(ctx, o, at)
+		if errors.Is(err, blob.ErrNotExist) && o.contentKey != last {
+			last = o.contentKey // replaced between the two steps: look again
 			continue
-		}
-		if err == nil && r.Size() != o.Size {
-			err = fmt.Errorf("its content is damaged: %d bytes in place of %d", r.Size(), o.Size)
-			_ = r.Close()
 		}
 		if err != nil {
 			return Object{}, nil, fmt.Errorf("get object %s/%s: %w", bucket, key, err)
@@ -45,13 +43,16 @@ func (s *Store) GetObject(ctx context.Context, bucket, key, versionID string) (O
 	}
 }
 
-func (s *Store) lookUp(ctx context.Context, bucket, key, versionID string) (Object, error) {
+// lookUp finds an object and, if at is not nil, its content.
+func (s *Store) lookUp(ctx context.Context, bucket, key, versionID string, at *stored) (Object, error) {
 	if err := CheckKey(key); err != nil {
 		return Object{}, err
 	}
 	var o Object
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		o, err = find(tx, bucket, key, versionID)
+		if o, err = find(tx, bucket, key, versionID); err == nil && at != nil {
+			*at, err = locate(tx, o)
+		}
 		return err
 	})
 	return o, err

@@ -15,25 +15,33 @@ import (
 // homeRegion is the one region that S3 treats as having no name.
 const homeRegion = "us-east-1"
 
-// maxDocument bounds the XML documents that clients send.
-const maxDocument = 64 << 10
+// maxDocument bounds the XML documents that clients send, maxLongDocument those
+// with a thousand keys or ten thousand parts.
+const (
+	maxDocument     = 64 << 10
+	maxLongDocument = 8 << 20
+)
 
-// document reads the request's XML into v; empty says that there was none.
-func (c *call) document(v any) (empty bool, err error) {
-	text, err := io.ReadAll(io.LimitReader(c.body, maxDocument+1))
+func malformedXML() *failure {
+	return fail(http.StatusBadRequest, "MalformedXML",
+		"The XML you provided was not well-formed or did not validate against our published schema")
+}
+
+// document reads the request's XML, of at most limit bytes, into v; empty says
+// that there was none.
+func (c *call) document(v any, limit int64) (empty bool, err error) {
+	text, err := io.ReadAll(io.LimitReader(c.body, limit+1))
 	if err != nil {
 		return false, err
 	}
-	malformed := fail(http.StatusBadRequest, "MalformedXML",
-		"The XML you provided was not well-formed or did not validate against our published schema")
-	if len(text) > maxDocument {
-		return false, malformed
+	if int64(len(text)) > limit {
+		return false, malformedXML()
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		return true, nil
 	}
 	if err := xml.Unmarshal(text, v); err != nil {
-		return false, malformed
+		return false, malformedXML()
 	}
 	return false, nil
 }
@@ -52,7 +60,7 @@ func (c *call) createBucket() error {
 		return notImplemented("x-amz-bucket-object-lock-enabled")
 	}
 	var doc createBucketXML
-	if _, err := c.document(&doc); err != nil {
+	if _, err := c.document(&doc, maxDocument); err != nil {
 		return err
 	}
 	if doc.Location != nil || doc.Bucket != nil || doc.Tags != nil {
@@ -130,7 +138,7 @@ func (c *call) putBucketVersioning() error {
 		return err
 	}
 	var doc versioningXML
-	if _, err := c.document(&doc); err != nil {
+	if _, err := c.document(&doc, maxDocument); err != nil {
 		return err
 	}
 	if doc.MFADelete != "" && doc.MFADelete != "Disabled" {

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -19,9 +20,6 @@ func (c *call) getObject() error {
 	b, err := c.open(action)
 	if err != nil {
 		return err
-	}
-	if c.query.Has("partNumber") {
-		return notImplemented("partNumber")
 	}
 	if err := c.refuseHeaders("X-Amz-Server-Side-Encryption-Customer-"); err != nil {
 		return err
@@ -47,9 +45,9 @@ func (c *call) getObject() error {
 	return c.send(o, content)
 }
 
-// load opens the object; HEAD needs no content.
+// load opens the object; HEAD needs no content, but for the places of the parts.
 func (c *call) load(versionID string) (Object, blob.Reader, error) {
-	if c.r.Method == http.MethodHead {
+	if c.r.Method == http.MethodHead && !c.query.Has("partNumber") {
 		o, err := c.h.store.HeadObject(c.r.Context(), c.bucket, c.key, versionID)
 		return o, nil, err
 	}
@@ -69,7 +67,7 @@ func (c *call) tellMarker(b Bucket, o Object) {
 }
 
 func (c *call) send(o Object, content blob.Reader) error {
-	part, partial, err := c.part(o)
+	part, partial, err := c.part(o, content)
 	if err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func (c *call) send(o Object, content blob.Reader) error {
 		c.setChecksum(o.Checksum) // of the whole: says nothing about a part
 	}
 	c.w.WriteHeader(status)
-	if content == nil {
+	if c.r.Method == http.MethodHead {
 		return nil
 	}
 	var src io.Reader = content
@@ -105,15 +103,25 @@ func (c *call) send(o Object, content blob.Reader) error {
 	return nil
 }
 
-// part is the range that was asked for, or all. A range of an older version than
+// part is the range, or the part of an upload, that was asked for, or all. A range of an older version than
 // the current one (If-Range) gives all.
-func (c *call) part(o Object) (span, bool, error) {
+func (c *call) part(o Object, content blob.Reader) (span, bool, error) {
 	whole := span{length: o.Size}
 	asked := c.r.Header.Get("Range")
+	if c.query.Has("partNumber") {
+		if asked != "" {
+			return whole, false, fail(http.StatusBadRequest, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+		}
+		part, err := c.uploadedPart(o, content)
+		return part, true, err
+	}
 	if unless := c.r.Header.Get("If-Range"); unless != "" && unless != quote(o.ETag) {
 		asked = ""
 	}
 	part, ok, err := parseRange(asked, o.Size)
+	if errors.Is(err, errRanges) {
+		return whole, false, notImplemented("Range with several ranges")
+	}
 	if err != nil {
 		return whole, false, fail(http.StatusRequestedRangeNotSatisfiable, "InvalidRange", "The requested range is not satisfiable").
 			with("RangeRequested", asked).with("ActualObjectSize", strconv.FormatInt(o.Size, 10))
@@ -143,34 +151,27 @@ func (c *call) setObjectHeaders(o Object) {
 	for name, value := range o.Headers.Metadata {
 		h[strings.ToLower(metadataPrefix)+name] = []string{value} // clients mind the case
 	}
+	if n := len(o.Headers.Tags); n > 0 {
+		h.Set("x-amz-tagging-count", strconv.Itoa(n))
+	}
 	c.setSSE(o.Headers.SSE)
 }
 
-func (c *call) deleteObject() error {
-	versionID := c.query.Get("versionId")
-	action := "s3:DeleteObject"
-	if versionID != "" {
-		action = "s3:DeleteObjectVersion"
-	}
-	if _, err := c.open(action); err != nil {
-		return err
-	}
-	if c.query.Has("versionId") && versionID == "" {
-		return ErrNoSuchVersion
-	}
-	if err := c.refuseHeaders("If-Match", "X-Amz-If-Match-", "X-Amz-Mfa", "X-Amz-Bypass-Governance-Retention"); err != nil {
-		return err
-	}
-	deleted, err := c.h.store.DeleteObject(c.r.Context(), c.bucket, c.key, versionID)
+// uploadedPart finds a part of an object that was uploaded in parts; any other
+// object is one part.
+func (c *call) uploadedPart(o Object, content blob.Reader) (span, error) {
+	number, err := c.partNumber()
 	if err != nil {
-		return err
+		return span{}, err
 	}
-	if deleted.VersionID != "" {
-		c.w.Header().Set("x-amz-version-id", deleted.VersionID)
+	part, ok := span{length: o.Size}, number == 1
+	if j, several := content.(*joined); several {
+		part, ok = j.part(number)
+		c.w.Header().Set("x-amz-mp-parts-count", strconv.Itoa(o.parts()))
 	}
-	if deleted.DeleteMarker {
-		c.w.Header().Set("x-amz-delete-marker", "true")
+	if !ok {
+		return span{}, fail(http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable").
+			with("PartNumberRequested", strconv.Itoa(number)).with("ActualPartCount", strconv.Itoa(max(1, o.parts())))
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	return part, nil
 }

@@ -14,11 +14,7 @@ import (
 const metadataPrefix = "X-Amz-Meta-"
 
 func (c *call) putObject() error {
-	actions := []string{"s3:PutObject"}
-	if c.r.Header.Get("X-Amz-Acl") != "" {
-		actions = append(actions, "s3:PutObjectAcl")
-	}
-	b, err := c.open(actions...)
+	b, err := c.open(c.writeActions()...)
 	if err != nil {
 		return err
 	}
@@ -38,27 +34,52 @@ func (c *call) putObject() error {
 	return nil
 }
 
-// putOptions reads the headers of a put, and refuses those that ask for what is
-// not here.
+// writeActions are what a put, a copy or an upload asks for.
+func (c *call) writeActions() []string {
+	actions := []string{"s3:PutObject"}
+	if c.r.Header.Get("X-Amz-Acl") != "" {
+		actions = append(actions, "s3:PutObjectAcl")
+	}
+	if c.r.Header.Get("X-Amz-Tagging") != "" {
+		actions = append(actions, "s3:PutObjectTagging")
+	}
+	return actions
+}
+
+// putOptions reads the headers of a put.
 func (c *call) putOptions() (PutOptions, error) {
-	err := c.refuseHeaders("X-Amz-Tagging", "X-Amz-Object-Lock-", "X-Amz-Website-Redirect-Location", "X-Amz-Grant-",
+	h, err := c.objectHeaders()
+	opts := PutOptions{Headers: h}
+	for _, step := range []func(*PutOptions) error{c.readSize, c.readMD5, c.readChecksum, c.readConditions} {
+		if err == nil {
+			err = step(&opts)
+		}
+	}
+	return opts, err
+}
+
+// objectHeaders reads what goes with an object, and refuses what asks for more
+// than is here.
+func (c *call) objectHeaders() (Headers, error) {
+	err := c.refuseHeaders("X-Amz-Object-Lock-", "X-Amz-Website-Redirect-Location", "X-Amz-Grant-",
 		"X-Amz-Server-Side-Encryption-Customer-", "X-Amz-Write-Offset-Bytes")
 	if err != nil {
-		return PutOptions{}, err
+		return Headers{}, err
 	}
 	h := c.r.Header
-	opts := PutOptions{Headers: Headers{
+	headers := Headers{
 		ContentType: h.Get("Content-Type"), CacheControl: h.Get("Cache-Control"),
 		ContentDisposition: h.Get("Content-Disposition"), ContentLanguage: h.Get("Content-Language"),
 		ContentEncoding: contentEncoding(h), Expires: h.Get("Expires"), Metadata: metadata(h),
-	}}
-	steps := []func(*PutOptions) error{c.readClass, c.readSSE, c.readSize, c.readMD5, c.readChecksum, c.readConditions}
-	for _, step := range steps {
-		if err := step(&opts); err != nil {
-			return PutOptions{}, err
-		}
 	}
-	return opts, nil
+	if err := c.readClass(&headers); err != nil {
+		return Headers{}, err
+	}
+	if err := c.readSSE(&headers); err != nil {
+		return Headers{}, err
+	}
+	headers.Tags, err = parseTags(h.Get("X-Amz-Tagging"))
+	return headers, err
 }
 
 // contentEncoding leaves out aws-chunked, which belongs to the transfer.
@@ -85,38 +106,38 @@ func metadata(h http.Header) map[string]string {
 	return m
 }
 
-func (c *call) readClass(opts *PutOptions) error {
+func (c *call) readClass(headers *Headers) error {
 	if class := c.r.Header.Get("X-Amz-Storage-Class"); class != "" && class != "STANDARD" {
 		return notImplemented("x-amz-storage-class: " + class)
 	}
 	acls := []string{"", "private", "public-read", "public-read-write", "authenticated-read",
 		"aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"}
-	opts.ACL = c.r.Header.Get("X-Amz-Acl")
-	if !slices.Contains(acls, opts.ACL) {
-		return invalidArgument("x-amz-acl", opts.ACL, "The canned ACL is not valid")
+	headers.ACL = c.r.Header.Get("X-Amz-Acl")
+	if !slices.Contains(acls, headers.ACL) {
+		return invalidArgument("x-amz-acl", headers.ACL, "The canned ACL is not valid")
 	}
 	return nil
 }
 
-func (c *call) readSSE(opts *PutOptions) error {
+func (c *call) readSSE(headers *Headers) error {
 	h := c.r.Header
-	opts.SSE = SSE{
+	headers.SSE = SSE{
 		Algorithm: h.Get("X-Amz-Server-Side-Encryption"),
 		KMSKeyID:  h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
 		Context:   h.Get("X-Amz-Server-Side-Encryption-Context"),
 		BucketKey: h.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled") == "true",
 	}
-	switch opts.SSE.Algorithm {
+	switch headers.SSE.Algorithm {
 	case "aws:kms", "aws:kms:dsse":
 		return nil
 	case "", "AES256":
-		if opts.SSE.KMSKeyID == "" && opts.SSE.Context == "" {
+		if headers.SSE.KMSKeyID == "" && headers.SSE.Context == "" {
 			return nil
 		}
-		return invalidArgument("x-amz-server-side-encryption", opts.SSE.Algorithm,
+		return invalidArgument("x-amz-server-side-encryption", headers.SSE.Algorithm,
 			"Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
 	}
-	return invalidArgument("x-amz-server-side-encryption", opts.SSE.Algorithm, "The encryption method specified is not supported")
+	return invalidArgument("x-amz-server-side-encryption", headers.SSE.Algorithm, "The encryption method specified is not supported")
 }
 
 // readSize takes the length of the content, which with aws-chunked framing is
@@ -156,12 +177,7 @@ func (c *call) readMD5(opts *PutOptions) error {
 // readChecksum takes the one additional checksum, from a header or announced to
 // follow the content, where the authenticator has compared it.
 func (c *call) readChecksum(opts *PutOptions) error {
-	var found []Checksum
-	for name, values := range c.r.Header {
-		if algorithm, ok := checksumName(name); ok {
-			found = append(found, Checksum{Algorithm: algorithm, Value: values[0]})
-		}
-	}
+	found := c.headerChecksums()
 	for name := range strings.SplitSeq(c.r.Header.Get("X-Amz-Trailer"), ",") {
 		if algorithm, ok := checksumName(strings.TrimSpace(name)); ok {
 			found = append(found, Checksum{Algorithm: algorithm})
@@ -191,6 +207,15 @@ func (c *call) readChecksum(opts *PutOptions) error {
 	return nil
 }
 
+func (c *call) headerChecksums() (found []Checksum) {
+	for name, values := range c.r.Header {
+		if algorithm, ok := checksumName(name); ok {
+			found = append(found, Checksum{Algorithm: algorithm, Value: values[0]})
+		}
+	}
+	return found
+}
+
 // checksumName takes the algorithm from the name of a header or trailer. Some
 // settings share the prefix.
 func checksumName(name string) (algorithm string, ok bool) {
@@ -208,7 +233,7 @@ func (c *call) readConditions(opts *PutOptions) error {
 	case "*":
 		opts.IfNoneMatch = true
 	default:
-		return notImplemented("If-None-Match with an entity tag on PutObject")
+		return notImplemented("If-None-Match with an entity tag on " + c.operation)
 	}
 	opts.IfMatch = strings.Trim(c.r.Header.Get("If-Match"), `"`)
 	return nil
@@ -243,7 +268,7 @@ func (c *call) setChecksum(sum Checksum) {
 		return
 	}
 	c.w.Header().Set(sum.header(), sum.Value)
-	c.w.Header().Set("x-amz-checksum-type", "FULL_OBJECT")
+	c.w.Header().Set("x-amz-checksum-type", sum.kind())
 }
 
 func quote(etag string) string { return `"` + etag + `"` }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/penstock-cd/penstock/internal/api"
 )
@@ -32,11 +33,10 @@ type Authorizer func(caller api.Caller, action, resource string) error
 // Handler is the HTTP face of a Store: S3's REST protocol, path style. The path
 // must reach it as it was sent: no cleaning multiplexer may stand before it.
 //
-// It has CreateBucket, HeadBucket, GetBucketLocation, ListBuckets,
-// GetBucketVersioning, PutBucketVersioning, PutObject, GetObject, HeadObject,
-// DeleteObject and ListObjectsV2. Every other operation, multipart uploads
-// among them, is answered with 501 NotImplemented and its name; "aws s3 cp" uses
-// them for files from 8 MB on unless its multipart_threshold is raised.
+// It has the operations that sources, artifacts and deployments, and the tools
+// that people feed them with, ask for: buckets and their versioning, objects and
+// their tags, lists, copies, multipart uploads. Every other operation is answered
+// with 501 NotImplemented and its name.
 //
 // A bucket is open to callers of its owner's account, as far as the Authorizer
 // lets them. The region of the signature is not compared with the bucket's.
@@ -45,11 +45,13 @@ type Handler struct {
 	auth      Authenticator
 	authorize Authorizer
 	logger    *slog.Logger
+
+	operations map[string]func(*call) error
 }
 
 // NewHandler returns the face of store.
 func NewHandler(store *Store, auth Authenticator, authorize Authorizer, logger *slog.Logger) *Handler {
-	return &Handler{store: store, auth: auth, authorize: authorize, logger: logger}
+	return &Handler{store: store, auth: auth, authorize: authorize, logger: logger, operations: operations()}
 }
 
 // call is one request.
@@ -81,6 +83,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve authenticates before it tells anything else about a request.
 func (c *call) serve() (err error) {
+	if oldSignature(c.r) {
+		return fail(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	}
 	c.caller, c.body, err = c.h.auth.Authenticate(c.r)
 	if err != nil {
 		return err
@@ -93,47 +98,54 @@ func (c *call) serve() (err error) {
 	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
 		return fail(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.").with("URI", c.r.RequestURI)
 	}
+	c.adoptQuery()
 	c.operation = operationOf(c.r.Method, c.bucket, c.key, c.query, c.r.Header)
 	return c.run()
 }
 
+// operations are the operations that are here.
+func operations() map[string]func(*call) error {
+	return map[string]func(*call) error{
+		"ListBuckets": (*call).listBuckets, "CreateBucket": (*call).createBucket, "HeadBucket": (*call).headBucket,
+		"DeleteBucket": (*call).deleteBucket, "GetBucketLocation": (*call).getBucketLocation,
+		"GetBucketVersioning": (*call).getBucketVersioning, "PutBucketVersioning": (*call).putBucketVersioning,
+		"ListObjects": (*call).listObjects, "ListObjectsV2": (*call).listObjects, "ListObjectVersions": (*call).listVersions,
+		"PutObject": (*call).putObject, "CopyObject": (*call).copyObject,
+		"GetObject": (*call).getObject, "HeadObject": (*call).getObject,
+		"DeleteObject": (*call).deleteObject, "DeleteObjects": (*call).deleteObjects,
+		"GetObjectTagging": (*call).getObjectTagging, "PutObjectTagging": (*call).putObjectTagging,
+		"DeleteObjectTagging":   (*call).putObjectTagging,
+		"CreateMultipartUpload": (*call).createUpload, "UploadPart": (*call).uploadPart, "UploadPartCopy": (*call).uploadPartCopy,
+		"CompleteMultipartUpload": (*call).completeUpload, "AbortMultipartUpload": (*call).abortUpload,
+		"ListParts": (*call).listParts, "ListMultipartUploads": (*call).listUploads,
+	}
+}
+
 func (c *call) run() error {
-	switch c.operation {
-	case "ListBuckets":
-		return c.listBuckets()
-	case "CreateBucket":
-		return c.createBucket()
-	case "HeadBucket":
-		return c.headBucket()
-	case "GetBucketLocation":
-		return c.getBucketLocation()
-	case "GetBucketVersioning":
-		return c.getBucketVersioning()
-	case "PutBucketVersioning":
-		return c.putBucketVersioning()
-	case "ListObjectsV2":
-		return c.listObjects()
-	case "PutObject":
-		return c.putObject()
-	case "GetObject", "HeadObject":
-		return c.getObject()
-	case "DeleteObject":
-		return c.deleteObject()
-	case "":
+	if c.operation == "" {
 		return fail(http.StatusMethodNotAllowed, "MethodNotAllowed", "The specified method is not allowed against this resource.").
 			with("Method", c.r.Method)
 	}
-	return notImplemented(c.operation)
+	do, ok := c.h.operations[c.operation]
+	if !ok {
+		return notImplemented(c.operation)
+	}
+	return do(c)
 }
 
 // allow asks whether the caller may do the actions to the bucket, or to the
 // object when the request has a key.
 func (c *call) allow(actions ...string) error {
-	resource := "arn:" + c.caller.Partition + ":s3:::" + c.bucket
-	if c.key != "" {
-		resource += "/" + c.key
+	return c.allowFor(c.bucket, c.key, actions...)
+}
+
+// allowFor is allow for a bucket or an object that the path does not name.
+func (c *call) allowFor(bucket, key string, actions ...string) error {
+	resource := "arn:" + c.caller.Partition + ":s3:::" + bucket
+	if key != "" {
+		resource += "/" + key
 	}
-	if c.bucket == "" {
+	if bucket == "" {
 		resource = "*"
 	}
 	for _, action := range actions {
@@ -150,13 +162,48 @@ func (c *call) open(actions ...string) (Bucket, error) {
 	if err := c.allow(actions...); err != nil {
 		return Bucket{}, err
 	}
-	b, err := c.h.store.HeadBucket(c.r.Context(), c.bucket)
+	return c.own(c.bucket, "X-Amz-Expected-Bucket-Owner")
+}
+
+// own returns a bucket that is of the caller's account, and of that which a
+// header names.
+func (c *call) own(bucket, header string) (Bucket, error) {
+	b, err := c.h.store.HeadBucket(c.r.Context(), bucket)
 	if err != nil {
 		return Bucket{}, err
 	}
-	expected := c.r.Header.Get("X-Amz-Expected-Bucket-Owner")
+	expected := c.r.Header.Get(header)
 	if b.Owner.Account != c.caller.Account || expected != "" && expected != b.Owner.Account {
 		return Bucket{}, accessDenied()
 	}
 	return b, nil
+}
+
+// oldSignature tells a request that is signed in the way of before 2012.
+func oldSignature(r *http.Request) bool {
+	query := r.URL.Query()
+	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || query.Has("AWSAccessKeyId") && query.Has("Signature")
+}
+
+// adoptQuery takes the headers that a presigned URL carries as parameters, which
+// its signature covers, unless they were sent as headers too.
+func (c *call) adoptQuery() {
+	if !c.query.Has("X-Amz-Signature") {
+		return
+	}
+	header := c.r.Header.Clone()
+	for name, values := range c.query {
+		canonical := http.CanonicalHeaderKey(name)
+		if !strings.HasPrefix(canonical, "X-Amz-") || len(header[canonical]) > 0 {
+			continue
+		}
+		switch canonical {
+		case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-Signature",
+			"X-Amz-Signedheaders", "X-Amz-Security-Token", "X-Amz-Content-Sha256":
+		default:
+			header[canonical] = values
+		}
+	}
+	c.r = c.r.WithContext(c.r.Context()) // a copy: the request is the server's
+	c.r.Header = header
 }

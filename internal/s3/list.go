@@ -23,6 +23,9 @@ type ListOptions struct {
 	Delimiter string
 	// StartAfter leaves out keys up to and including it.
 	StartAfter string
+	// Marker leaves out keys up to and including it, and the common prefix that it
+	// is.
+	Marker string
 	// Token continues after the page that gave it; StartAfter is then ignored.
 	Token string
 	// MaxKeys bounds objects and common prefixes together; 0 and values above
@@ -36,6 +39,20 @@ type ListPage struct {
 	CommonPrefixes []string
 	// Next is the token of the next page, "" on the last.
 	Next string
+}
+
+// last is the key or common prefix that a page ends with, "" for the last page.
+func (p ListPage) last() (key string) {
+	if p.Next == "" {
+		return ""
+	}
+	if n := len(p.Objects); n > 0 {
+		key = p.Objects[n-1].Key
+	}
+	if n := len(p.CommonPrefixes); n > 0 {
+		key = max(key, p.CommonPrefixes[n-1])
+	}
+	return key
 }
 
 // ListObjects lists the current objects of a bucket.
@@ -63,24 +80,20 @@ func (s *Store) ListObjects(ctx context.Context, bucket string, opts ListOptions
 type lister struct {
 	bucket string
 	opts   ListOptions
-	from   string // the first key that may come next
-	until  string // the first key past the prefix
-	page   ListPage
+	fold
+	page ListPage
 }
 
-// endOfKeys is greater than every key, being longer than any and made of the
-// last character.
-func endOfKeys() string { return strings.Repeat(string(utf8.MaxRune), maxObjectKey/utf8.UTFMax+1) }
-
 func (l *lister) start() error {
-	for _, text := range []string{l.opts.Prefix, l.opts.Delimiter, l.opts.StartAfter} {
-		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			return fmt.Errorf("%w: %q in a list", ErrInvalidKey, text)
-		}
+	l.fold = fold{prefix: l.opts.Prefix, delimiter: l.opts.Delimiter, max: l.opts.MaxKeys}
+	if err := l.fold.start(l.opts.StartAfter, l.opts.Marker); err != nil {
+		return err
 	}
-	l.from = l.opts.Prefix
 	if l.opts.StartAfter != "" {
 		l.from = max(l.from, keyAfter(l.opts.StartAfter))
+	}
+	if l.opts.Marker != "" {
+		l.behind(l.opts.Marker)
 	}
 	if l.opts.Token != "" {
 		from, err := l.readToken(l.opts.Token)
@@ -89,49 +102,25 @@ func (l *lister) start() error {
 		}
 		l.from = from
 	}
-	l.until = prefixEnd(l.opts.Prefix)
 	return nil
 }
 
-// run reads batches until the page is full or the keys end. Each batch begins
-// behind what was folded into a common prefix, so that a prefix with a million
-// keys costs one batch.
 func (l *lister) run(tx *db.Tx) error {
-	for {
-		batch, err := selectKeys(tx, l.bucket, l.from, l.until, l.opts.MaxKeys+1)
-		if err != nil {
-			return err
-		}
-		for _, o := range batch {
-			if o.Key < l.from {
-				continue // folded into a common prefix that an earlier key gave
-			}
-			if len(l.page.Objects)+len(l.page.CommonPrefixes) == l.opts.MaxKeys {
-				l.page.Next = l.token()
-				return nil
-			}
-			l.add(o)
-		}
-		if len(batch) <= l.opts.MaxKeys {
-			return nil
-		}
+	more, err := folded(&l.fold, Object.key, func(o Object) {
+		l.page.Objects = append(l.page.Objects, o)
+		l.from = keyAfter(o.Key)
+	}, func(limit int) ([]Object, error) {
+		return selectKeys(tx, l.bucket, l.from, l.until, limit)
+	})
+	if more {
+		l.page.Next = l.token()
 	}
+	l.page.CommonPrefixes = l.common
+	return err
 }
 
-// add appends a key, or what it folds into, and moves on behind it.
-func (l *lister) add(o Object) {
-	if l.opts.Delimiter != "" {
-		head, _, found := strings.Cut(o.Key[len(l.opts.Prefix):], l.opts.Delimiter)
-		if found {
-			common := l.opts.Prefix + head + l.opts.Delimiter
-			l.page.CommonPrefixes = append(l.page.CommonPrefixes, common)
-			l.from = prefixEnd(common)
-			return
-		}
-	}
-	l.page.Objects = append(l.page.Objects, o)
-	l.from = keyAfter(o.Key)
-}
+// key is what the object is listed under.
+func (o Object) key() string { return o.Key }
 
 // token names the place where the next page begins, and the list it belongs to.
 func (l *lister) token() string {
@@ -154,24 +143,4 @@ func (l *lister) readToken(token string) (from string, err error) {
 func (l *lister) binding() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "ListObjectsV2 %q %q %q", l.bucket, l.opts.Prefix, l.opts.Delimiter))
 	return string(sum[:9])
-}
-
-// keyAfter returns the least key greater than key: no key holds a NUL.
-func keyAfter(key string) string { return key + "\x01" }
-
-// prefixEnd returns the least text greater than every key with the prefix. It
-// counts in characters, not bytes, so that it stays UTF-8.
-func prefixEnd(prefix string) string {
-	for prefix != "" {
-		last, size := utf8.DecodeLastRuneInString(prefix)
-		prefix = prefix[:len(prefix)-size]
-		switch last {
-		case utf8.MaxRune:
-			continue // the character before it is the one to raise
-		case 0xD7FF:
-			return prefix + "\uE000" // over the surrogates
-		}
-		return prefix + string(last+1)
-	}
-	return endOfKeys()
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -25,14 +26,25 @@ type Object struct {
 	DeleteMarker bool
 	// Size is in bytes.
 	Size int64
-	// ETag is the MD5 of the content in lower-case hexadecimal, without quotes.
+	// ETag is the MD5 of the content in lower-case hexadecimal, without quotes; of
+	// an object uploaded in N parts the MD5 of their MD5s, and "-N".
 	ETag     string
 	Checksum Checksum
 	Headers  Headers
 	Modified time.Time
 
-	blobKey string
+	contentKey string
 }
+
+// parts is the number of parts that the object was uploaded in, 0 for a put.
+func (o Object) parts() int {
+	_, count, _ := strings.Cut(o.ETag, "-")
+	n, _ := strconv.Atoi(count) // 0 without a count
+	return n
+}
+
+// uploadID is the upload that an object of parts was made by.
+func (o Object) uploadID() string { return strings.TrimPrefix(o.contentKey, partsPrefix) }
 
 // Headers are what a writer says about an object and a reader gets back.
 type Headers struct {
@@ -46,7 +58,9 @@ type Headers struct {
 	ACL string
 	// Metadata is the user's, keyed by lower-case names without "x-amz-meta-".
 	Metadata map[string]string
-	SSE      SSE
+	// Tags are the object's tags, which may change after the put.
+	Tags []Tag
+	SSE  SSE
 }
 
 // SSE is the server-side encryption that a writer asked for. It is kept and
@@ -65,7 +79,6 @@ const (
 	maxObjectKey   = 1024
 	maxMetadata    = 2048
 	defaultType    = "binary/octet-stream"
-	blobPrefix     = "s3/"
 	versionIDChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
 )
 
@@ -104,7 +117,7 @@ func (h Headers) check() error {
 	if size > maxMetadata {
 		return ErrMetadataTooLarge
 	}
-	return nil
+	return checkTags(h.Tags)
 }
 
 // newVersionID mints 192 random bits as 32 characters.
@@ -125,13 +138,13 @@ func validVersionID(id string) bool {
 	return len(id) == 32 && strings.Trim(id, versionIDChars) == ""
 }
 
-// newBlobKey mints the key of a blob; its first two digits spread the files over
-// 256 folders.
-func newBlobKey() string {
+// newContentKey mints the key of some content; its first two digits spread files
+// over 256 folders.
+func newContentKey(prefix string) string {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails
 	text := hex.EncodeToString(id)
-	key := blobPrefix + text[:2] + "/" + text
+	key := prefix + text[:2] + "/" + text
 	if err := blob.CheckKey(key); err != nil {
 		panic(err)
 	}

@@ -27,6 +27,9 @@ type PutOptions struct {
 	// IfMatch refuses the put unless the object exists (ErrNoSuchKey) and has
 	// this ETag (ErrPreconditionFailed). "" for no condition.
 	IfMatch string
+
+	// reason is the S3 operation, "" for PutObject.
+	reason string
 }
 
 // PutObject reads r to its end and makes it the current version of the object.
@@ -58,29 +61,50 @@ func (s *Store) putObject(ctx context.Context, bucket, key string, r io.Reader, 
 	if err != nil {
 		return Object{}, err
 	}
-	blobKey := newBlobKey()
-	info, err := s.blobs.Put(ctx, blobKey, body)
+	k, err := s.keep(ctx, body)
 	if err != nil {
 		return Object{}, err
 	}
 	o := Object{
-		Bucket: bucket, Key: key, Latest: true, Size: info.Size, ETag: info.MD5,
-		Checksum: body.computed(), Headers: opts.Headers, blobKey: blobKey,
+		Bucket: bucket, Key: key, Latest: true, Size: k.size, ETag: k.md5,
+		Checksum: body.computed(), Headers: opts.Headers, contentKey: k.key,
 	}
 	o.Headers.ContentType = cmp.Or(o.Headers.ContentType, defaultType)
 	var replaced string
 	err = s.write(ctx, func(tx *db.Tx) error {
-		replaced, err = s.commitPut(ctx, tx, &o, opts)
+		if err := k.fresh(); err != nil {
+			return err
+		}
+		var err error
+		replaced, err = s.commitPut(ctx, tx, &o, k.row, opts)
 		return err
 	})
 	if err != nil {
-		if !errors.Is(err, db.ErrUnknownOutcome) {
-			s.drop(ctx, blobKey)
-		}
-		return Object{}, err
+		return Object{}, s.undo(ctx, k, bucket, err)
 	}
 	s.drop(ctx, replaced)
 	return o, nil
+}
+
+// undo drops content whose commit failed, unless nobody knows whether it did.
+func (s *Store) undo(ctx context.Context, k kept, bucket string, err error) error {
+	if !errors.Is(err, db.ErrUnknownOutcome) {
+		s.drop(ctx, k.key)
+	}
+	return s.bucketGone(ctx, bucket, err)
+}
+
+// bucketGone makes ErrNoSuchBucket of an error that came because the bucket was
+// deleted meanwhile: the databases have words of their own for a row that lost
+// the one it refers to.
+func (s *Store) bucketGone(ctx context.Context, bucket string, err error) error {
+	if errors.Is(err, db.ErrUnknownOutcome) || ctx.Err() != nil {
+		return err
+	}
+	if _, again := s.HeadBucket(ctx, bucket); errors.Is(again, ErrNoSuchBucket) {
+		return ErrNoSuchBucket
+	}
+	return err
 }
 
 // beforePut loads what a put meets and judges its conditions. The object is the
@@ -107,18 +131,18 @@ func (s *Store) beforePut(tx *db.Tx, bucket, key string, opts PutOptions, lock s
 	return b, current, nil
 }
 
-// commitPut makes o the current version and completes it. It returns the blob
-// that lost its owner.
-func (s *Store) commitPut(ctx context.Context, tx *db.Tx, o *Object, opts PutOptions) (replaced string, err error) {
+// commitPut makes o the current version and completes it. row is the content
+// that goes into the row, if it does. It returns the content that lost its owner.
+func (s *Store) commitPut(ctx context.Context, tx *db.Tx, o *Object, row []byte, opts PutOptions) (replaced string, err error) {
 	b, current, err := s.beforePut(tx, o.Bucket, o.Key, opts, s.db.Dialect().LockSuffix)
 	if err != nil {
 		return "", err
 	}
-	replaced, err = s.addVersion(tx, b, current, o)
+	replaced, err = s.addVersion(tx, b, current, o, row)
 	if err != nil {
 		return "", err
 	}
-	ev := ObjectCreated{Bucket: b, Object: *o, Reason: "PutObject"}
+	ev := ObjectCreated{Bucket: b, Object: *o, Reason: cmp.Or(opts.reason, "PutObject")}
 	for _, created := range s.created {
 		if err := created(ctx, tx, ev); err != nil {
 			return "", err
@@ -129,8 +153,8 @@ func (s *Store) commitPut(ctx context.Context, tx *db.Tx, o *Object, opts PutOpt
 
 // addVersion gives o an id, a sequence and a time, and puts it on top of
 // current, the zero value for none. Without versioning it takes the place of the
-// version "null", whose blob it returns.
-func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object) (replaced string, err error) {
+// version "null", whose content it returns.
+func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object, row []byte) (replaced string, err error) {
 	now, err := tx.Now()
 	if err != nil {
 		return "", err
@@ -150,7 +174,7 @@ func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object) (repl
 			return "", err
 		}
 	}
-	made, err := insertVersion(tx, *o)
+	made, err := insertVersion(tx, *o, row)
 	if err == nil && !made {
 		err = errRetry
 	}
@@ -158,8 +182,8 @@ func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object) (repl
 }
 
 // takeNullVersion removes the version "null", if there is one, and returns its
-// blob.
-func (s *Store) takeNullVersion(tx *db.Tx, current Object, bucket, key string) (blobKey string, err error) {
+// content.
+func (s *Store) takeNullVersion(tx *db.Tx, current Object, bucket, key string) (orphan string, err error) {
 	old := current
 	if current.VersionID != nullVersion {
 		old, err = selectVersion(tx, bucket, key, nullVersion, s.db.Dialect().LockSuffix)
@@ -175,16 +199,5 @@ func (s *Store) takeNullVersion(tx *db.Tx, current Object, bucket, key string) (
 			return "", errRetry
 		}
 	}
-	return old.blobKey, deleteVersion(tx, old)
-}
-
-// drop removes a blob that no version names. If that fails the blob is an
-// orphan, which Sweep finds.
-func (s *Store) drop(ctx context.Context, blobKey string) {
-	if blobKey == "" {
-		return
-	}
-	if err := s.blobs.Delete(context.WithoutCancel(ctx), blobKey); err != nil {
-		s.logger.Warn("blob without owner left behind", "blob", blobKey, "error", err)
-	}
+	return forget(tx, old)
 }

@@ -41,16 +41,31 @@ func selectBuckets(tx *db.Tx, account, after string, max int) ([]Bucket, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var list []Bucket
-	for rows.Next() {
-		b, err := scanBucket(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, b)
+	return collect(rows, scanBucket)
+}
+
+// lockBucket holds a bucket until the transaction ends.
+func lockBucket(tx *db.Tx, name, lock string) error {
+	var found string
+	err := tx.QueryRow(`select name from s3_buckets where name = $1`+lock, text(name)).Scan(&found)
+	if errors.Is(err, db.ErrNoRows) {
+		return ErrNoSuchBucket
 	}
-	return list, rows.Err()
+	return err
+}
+
+// bucketUsed says whether a bucket holds versions or delete markers.
+func bucketUsed(tx *db.Tx, name string) (bool, error) {
+	var used int64
+	err := tx.QueryRow(`
+		select count(*)
+		from (select 1 from s3_versions where bucket = $1 limit 1) as one`, name).Scan(&used)
+	return used > 0, err
+}
+
+func deleteBucket(tx *db.Tx, name string) error {
+	_, err := tx.Exec(`delete from s3_buckets where name = $1`, name)
+	return err
 }
 
 func updateVersioning(tx *db.Tx, name string, v Versioning) error {
@@ -117,32 +132,41 @@ func selectKeys(tx *db.Tx, bucket, from, until string, limit int) ([]Object, err
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var list []Object
-	for rows.Next() {
-		o, err := scanVersion(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, o)
+	return collect(rows, scanVersion)
+}
+
+// selectVersions returns the versions and delete markers of keys from a place
+// on, in the order of keys, and the newest first: those of the key from have
+// sequences under below.
+func selectVersions(tx *db.Tx, bucket, from string, below int64, until string, limit int) ([]Object, error) {
+	rows, err := tx.Query(`
+		select `+versionColumns+`
+		from s3_versions
+		where bucket = $1 and object_key >= $2 and object_key < $4
+			and (object_key > $2 or sequence < $3)
+		order by object_key, sequence desc
+		limit $5`, bucket, from, below, until, limit)
+	if err != nil {
+		return nil, err
 	}
-	return list, rows.Err()
+	return collect(rows, scanVersion)
 }
 
 // insertVersion adds o as the current version; made is false when a concurrent
 // transaction added one first.
-func insertVersion(tx *db.Tx, o Object) (made bool, err error) {
+// row is the content that stands in the row, if it does.
+func insertVersion(tx *db.Tx, o Object, row []byte) (made bool, err error) {
 	details, err := encodeDetails(o)
 	if err != nil {
 		return false, err
 	}
 	n, err := tx.Exec(`
-		insert into s3_versions (`+versionColumns+`)
-		values ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		insert into s3_versions (`+versionColumns+`, content)
+		values ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 		on conflict do nothing`,
-		o.Bucket, o.Key, o.VersionID, o.Sequence, flag(o.DeleteMarker), o.blobKey, o.Size, o.ETag,
+		o.Bucket, o.Key, o.VersionID, o.Sequence, flag(o.DeleteMarker), o.contentKey, o.Size, o.ETag,
 		o.Headers.ContentType, o.Headers.CacheControl, o.Headers.ACL,
-		o.Headers.SSE.Algorithm, o.Headers.SSE.KMSKeyID, details, o.Modified.UnixMilli())
+		o.Headers.SSE.Algorithm, o.Headers.SSE.KMSKeyID, details, o.Modified.UnixMilli(), row)
 	return n == 1, err
 }
 
@@ -165,21 +189,46 @@ func deleteVersion(tx *db.Tx, o Object) error {
 	n, err := tx.Exec(`
 		delete from s3_versions
 		where bucket = $1 and object_key = $2 and version_id = $3 and blob_key = $4`,
-		o.Bucket, o.Key, o.VersionID, o.blobKey)
+		o.Bucket, o.Key, o.VersionID, o.contentKey)
 	if err == nil && n == 0 {
 		return errRetry
 	}
 	return err
 }
 
-// blobInUse says whether a version's content is under blobKey.
-func blobInUse(tx *db.Tx, blobKey string) (bool, error) {
-	var n int64
-	err := tx.QueryRow(`
-		select count(*)
+// selectContent returns the content that stands in the row of a version.
+func selectContent(tx *db.Tx, o Object) (content []byte, err error) {
+	err = tx.QueryRow(`
+		select content
 		from s3_versions
-		where blob_key = $1 and blob_key <> ''`, blobKey).Scan(&n)
-	return n > 0, err
+		where bucket = $1 and object_key = $2 and version_id = $3`,
+		o.Bucket, o.Key, o.VersionID).Scan(&content)
+	return content, err
+}
+
+// updateDetails changes what no query asks for of a version.
+func updateDetails(tx *db.Tx, o Object) error {
+	details, err := encodeDetails(o)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Exec(`
+		update s3_versions set details = $4
+		where bucket = $1 and object_key = $2 and version_id = $3 and blob_key = $5`,
+		o.Bucket, o.Key, o.VersionID, details, o.contentKey)
+	if err == nil && n == 0 {
+		return errRetry
+	}
+	return err
+}
+
+// blobInUse says whether a blob is the content of a version or part.
+func blobInUse(tx *db.Tx, blobKey string) (bool, error) {
+	var versions, parts int64
+	err := tx.QueryRow(`
+		select (select count(*) from s3_versions where blob_key = $1 and blob_key <> ''),
+			(select count(*) from s3_parts where blob_key = $1)`, blobKey).Scan(&versions, &parts)
+	return versions+parts > 0, err
 }
 
 // scanner is a row.
@@ -201,7 +250,7 @@ func scanVersion(row scanner) (Object, error) {
 	var detailsText string
 	h := &o.Headers
 	err := row.Scan(&o.Bucket, &o.Key, &o.VersionID, &o.Sequence, &latest, &marker,
-		&o.blobKey, &o.Size, &o.ETag, &h.ContentType, &h.CacheControl, &h.ACL,
+		&o.contentKey, &o.Size, &o.ETag, &h.ContentType, &h.CacheControl, &h.ACL,
 		&h.SSE.Algorithm, &h.SSE.KMSKeyID, &detailsText, &modified)
 	if err != nil {
 		return Object{}, err
@@ -222,36 +271,50 @@ type details struct {
 	ContentEncoding    string            `json:"contentEncoding,omitempty"`
 	ContentLanguage    string            `json:"contentLanguage,omitempty"`
 	Expires            string            `json:"expires,omitempty"`
+	Tags               []Tag             `json:"tags,omitempty"`
 	SSEContext         string            `json:"sseContext,omitempty"`
 	SSEBucketKey       bool              `json:"sseBucketKey,omitempty"`
 	ChecksumAlgorithm  string            `json:"checksumAlgorithm,omitempty"`
 	ChecksumValue      string            `json:"checksumValue,omitempty"`
 }
 
-func encodeDetails(o Object) (string, error) {
+func detailsOf(o Object) details {
 	h := o.Headers
-	encoded, err := json.Marshal(details{
+	return details{
 		Format: detailsFormat, Metadata: h.Metadata,
 		ContentDisposition: h.ContentDisposition, ContentEncoding: h.ContentEncoding,
 		ContentLanguage: h.ContentLanguage, Expires: h.Expires,
-		SSEContext: h.SSE.Context, SSEBucketKey: h.SSE.BucketKey,
+		Tags: h.Tags, SSEContext: h.SSE.Context, SSEBucketKey: h.SSE.BucketKey,
 		ChecksumAlgorithm: o.Checksum.Algorithm, ChecksumValue: o.Checksum.Value,
-	})
+	}
+}
+
+func encodeDetails(o Object) (string, error) {
+	encoded, err := json.Marshal(detailsOf(o))
 	return string(encoded), err
 }
 
 func decodeDetails(o *Object, encoded string) error {
 	var d details
-	if err := json.Unmarshal([]byte(encoded), &d); err != nil {
+	err := json.Unmarshal([]byte(encoded), &d)
+	if err == nil {
+		err = d.fill(o)
+	}
+	if err != nil {
 		return fmt.Errorf("read details of object %s/%s: %w", o.Bucket, o.Key, err)
 	}
+	return nil
+}
+
+// fill gives an object what the details say.
+func (d details) fill(o *Object) error {
 	if d.Format != detailsFormat {
-		return fmt.Errorf("read details of object %s/%s: unknown format %d, written by a newer release", o.Bucket, o.Key, d.Format)
+		return fmt.Errorf("unknown format %d, written by a newer release", d.Format)
 	}
 	h := &o.Headers
 	h.Metadata, h.ContentDisposition, h.ContentEncoding = d.Metadata, d.ContentDisposition, d.ContentEncoding
 	h.ContentLanguage, h.Expires = d.ContentLanguage, d.Expires
-	h.SSE.Context, h.SSE.BucketKey = d.SSEContext, d.SSEBucketKey
+	h.Tags, h.SSE.Context, h.SSE.BucketKey = d.Tags, d.SSEContext, d.SSEBucketKey
 	o.Checksum = Checksum{Algorithm: d.ChecksumAlgorithm, Value: d.ChecksumValue}
 	return nil
 }

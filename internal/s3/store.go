@@ -2,11 +2,14 @@
 // that the AWS CLI and SDKs talk to. Artifacts, sources and deployments to S3
 // need no other server.
 //
-// Store keeps what is known about buckets and versions in the database and the
-// content in blobs. A put writes the blob first, durably, and then makes the
-// version visible in one transaction, in which whoever watches objects (source
-// triggers) commits too: OnCreated. A crash in between leaves a blob that no row
-// names; Sweep removes it later. An object key is data, never a file name.
+// Store keeps what is known about buckets, versions and uploads in the database,
+// and the content in blobs, but for small content, which stands in its row. A put
+// writes the blob first, durably, and then makes the version visible in one
+// transaction, in which whoever watches objects (source triggers) commits too:
+// OnCreated. A crash in between leaves a blob that no row names; Sweep removes it
+// later. The parts of a multipart upload are blobs that rows name from the start,
+// and the object that completes it is made of them as they are. An object key is
+// data, never a file name.
 //
 // Handler speaks the S3 protocol, path style. It asks an Authenticator who calls
 // and an Authorizer whether they may, and answers NotImplemented to every
@@ -75,18 +78,39 @@ var (
 	ErrBusy = errors.New("too many concurrent changes of one key")
 	// ErrInvalidToken says that a continuation token is not of this list.
 	ErrInvalidToken = errors.New("invalid continuation token")
+	// ErrBucketNotEmpty says that a bucket holds versions or delete markers.
+	ErrBucketNotEmpty = errors.New("bucket is not empty")
+	// ErrInvalidTag says that a tag, or their number, breaks the rules of S3.
+	ErrInvalidTag = errors.New("invalid tag")
+	// ErrNoSuchUpload says that an upload was never made, or is over.
+	ErrNoSuchUpload = errors.New("upload does not exist")
+	// ErrInvalidPart says that a part to complete with was not uploaded, or is
+	// another.
+	ErrInvalidPart = errors.New("part was not uploaded")
+	// ErrInvalidPartOrder says that the parts are not in ascending order.
+	ErrInvalidPartOrder = errors.New("parts are not in ascending order")
+	// ErrPartTooSmall says that a part other than the last is below MinPart.
+	ErrPartTooSmall = errors.New("part is smaller than 5 MiB")
 	// ErrUnsupportedChecksum says that a checksum algorithm is not known.
 	ErrUnsupportedChecksum = errors.New("unsupported checksum algorithm")
 )
 
-// MaxObject is the largest content of one put, in bytes.
+// MaxObject is the largest content of one put or part, in bytes.
 const MaxObject = 5 << 30
+
+// The bounds of a multipart upload. MinPart, in bytes, is for every part but the
+// last.
+const (
+	MaxParts = 10_000
+	MinPart  = 5 << 20
+)
 
 // ObjectCreated tells that a version of an object is about to become visible.
 type ObjectCreated struct {
 	Bucket Bucket
 	Object Object
-	// Reason is the S3 operation, "PutObject".
+	// Reason is the S3 operation: "PutObject", "CopyObject" or
+	// "CompleteMultipartUpload".
 	Reason string
 }
 
@@ -101,11 +125,12 @@ type Store struct {
 	blobs   blob.Store
 	logger  *slog.Logger
 	created []CreatedFunc
+	maxRow  int // the largest content that is kept in a row
 }
 
 // New returns a store over a database that has the Schema.
 func New(d *db.DB, blobs blob.Store, logger *slog.Logger) *Store {
-	return &Store{db: d, blobs: blobs, logger: logger}
+	return &Store{db: d, blobs: blobs, logger: logger, maxRow: maxRow}
 }
 
 // OnCreated adds a function that learns of every new object version, in the

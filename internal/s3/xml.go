@@ -74,10 +74,12 @@ type objectsAnswer struct {
 	XMLName     xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListBucketResult"`
 	Name        string
 	Prefix      string
+	Marker      *string
+	NextMarker  string `xml:",omitempty"`
 	StartAfter  string `xml:",omitempty"`
 	Token       string `xml:"ContinuationToken,omitempty"`
 	Next        string `xml:"NextContinuationToken,omitempty"`
-	KeyCount    int
+	KeyCount    *int
 	MaxKeys     int
 	Delimiter   string `xml:",omitempty"`
 	Encoding    string `xml:"EncodingType,omitempty"`
@@ -99,6 +101,29 @@ type objectXML struct {
 
 type prefixXML struct {
 	Prefix string
+}
+
+// checksumXML holds a checksum in an element named after its algorithm.
+type checksumXML struct {
+	CRC32     string `xml:"ChecksumCRC32,omitempty"`
+	CRC32C    string `xml:"ChecksumCRC32C,omitempty"`
+	CRC64NVME string `xml:"ChecksumCRC64NVME,omitempty"`
+	SHA1      string `xml:"ChecksumSHA1,omitempty"`
+	SHA256    string `xml:"ChecksumSHA256,omitempty"`
+}
+
+// of returns the element of an algorithm, nil for one without.
+func (x *checksumXML) of(algorithm string) *string {
+	return map[string]*string{
+		"CRC32": &x.CRC32, "CRC32C": &x.CRC32C, "CRC64NVME": &x.CRC64NVME, "SHA1": &x.SHA1, "SHA256": &x.SHA256,
+	}[algorithm]
+}
+
+func checksumElement(c Checksum) (x checksumXML) {
+	if value := x.of(c.Algorithm); value != nil {
+		*value = c.Value
+	}
+	return x
 }
 
 // xmlTime is a time as S3 writes it into XML.
