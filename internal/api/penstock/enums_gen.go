@@ -18,3 +18,99 @@ func (AccessKeyStatus) Values() []AccessKeyStatus {
 		AccessKeyStatusInactive,
 	}
 }
+
+// CommandPurpose is an enum of Command; empty means absent.
+type CommandPurpose string
+
+// The values of CommandPurpose.
+const (
+	CommandPurposeEnableTransition   CommandPurpose = "EnableTransition"
+	CommandPurposeApprove            CommandPurpose = "Approve"
+	CommandPurposeReject             CommandPurpose = "Reject"
+	CommandPurposeRetryFailedActions CommandPurpose = "RetryFailedActions"
+	CommandPurposeRetryAllActions    CommandPurpose = "RetryAllActions"
+	CommandPurposeOverrideCondition  CommandPurpose = "OverrideCondition"
+	CommandPurposeRollBack           CommandPurpose = "RollBack"
+	CommandPurposeStop               CommandPurpose = "Stop"
+	CommandPurposeAbandon            CommandPurpose = "Abandon"
+	CommandPurposeStart              CommandPurpose = "Start"
+)
+
+// Values lists the values in model order.
+func (CommandPurpose) Values() []CommandPurpose {
+	return []CommandPurpose{
+		CommandPurposeEnableTransition,
+		CommandPurposeApprove,
+		CommandPurposeReject,
+		CommandPurposeRetryFailedActions,
+		CommandPurposeRetryAllActions,
+		CommandPurposeOverrideCondition,
+		CommandPurposeRollBack,
+		CommandPurposeStop,
+		CommandPurposeAbandon,
+		CommandPurposeStart,
+	}
+}
+
+// FindingKind is an enum of Finding; empty means absent.
+type FindingKind string
+
+// The values of FindingKind.
+const (
+	FindingKindStageHeld           FindingKind = "StageHeld"
+	FindingKindTransitionDisabled  FindingKind = "TransitionDisabled"
+	FindingKindTransitionExpired   FindingKind = "TransitionExpired"
+	FindingKindQueued              FindingKind = "Queued"
+	FindingKindApprovalPending     FindingKind = "ApprovalPending"
+	FindingKindActionRunning       FindingKind = "ActionRunning"
+	FindingKindConditionEvaluating FindingKind = "ConditionEvaluating"
+	FindingKindRuleRunning         FindingKind = "RuleRunning"
+	FindingKindWindowClosed        FindingKind = "WindowClosed"
+	FindingKindStopping            FindingKind = "Stopping"
+	FindingKindCancelling          FindingKind = "Cancelling"
+	FindingKindRollback            FindingKind = "Rollback"
+	FindingKindStageRetried        FindingKind = "StageRetried"
+	FindingKindStageSkipped        FindingKind = "StageSkipped"
+	FindingKindSucceeded           FindingKind = "Succeeded"
+	FindingKindSuperseded          FindingKind = "Superseded"
+	FindingKindCancelled           FindingKind = "Cancelled"
+	FindingKindStopped             FindingKind = "Stopped"
+	FindingKindStartFailed         FindingKind = "StartFailed"
+	FindingKindLimitReached        FindingKind = "LimitReached"
+	FindingKindActionFailed        FindingKind = "ActionFailed"
+	FindingKindActionAbandoned     FindingKind = "ActionAbandoned"
+	FindingKindConditionFailed     FindingKind = "ConditionFailed"
+	FindingKindRuleFailed          FindingKind = "RuleFailed"
+	FindingKindRolledBack          FindingKind = "RolledBack"
+)
+
+// Values lists the values in model order.
+func (FindingKind) Values() []FindingKind {
+	return []FindingKind{
+		FindingKindStageHeld,
+		FindingKindTransitionDisabled,
+		FindingKindTransitionExpired,
+		FindingKindQueued,
+		FindingKindApprovalPending,
+		FindingKindActionRunning,
+		FindingKindConditionEvaluating,
+		FindingKindRuleRunning,
+		FindingKindWindowClosed,
+		FindingKindStopping,
+		FindingKindCancelling,
+		FindingKindRollback,
+		FindingKindStageRetried,
+		FindingKindStageSkipped,
+		FindingKindSucceeded,
+		FindingKindSuperseded,
+		FindingKindCancelled,
+		FindingKindStopped,
+		FindingKindStartFailed,
+		FindingKindLimitReached,
+		FindingKindActionFailed,
+		FindingKindActionAbandoned,
+		FindingKindConditionFailed,
+		FindingKindRuleFailed,
+		FindingKindRolledBack,
+	}
+}

@@ -36,6 +36,12 @@ type DeletePrincipalPolicyInput struct {
 	Policy        *string `json:"policy,omitempty"`        // required
 }
 
+// ExplainInput is the input of Explain.
+type ExplainInput struct {
+	PipelineName        *string `json:"pipelineName,omitempty"` // required
+	PipelineExecutionId *string `json:"pipelineExecutionId,omitempty"`
+}
+
 // GetActionLogInput is the input of GetActionLog.
 type GetActionLogInput struct {
 	PipelineName        *string `json:"pipelineName,omitempty"`

@@ -2,6 +2,10 @@
 
 package penstock
 
+import (
+	"github.com/penstock-cd/penstock/internal/api"
+)
+
 // CreateAccessKeyOutput is the output of CreateAccessKey.
 type CreateAccessKeyOutput struct {
 	AccessKey       *AccessKey `json:"accessKey,omitempty"`       // required
@@ -11,6 +15,16 @@ type CreateAccessKeyOutput struct {
 // CreatePrincipalOutput is the output of CreatePrincipal.
 type CreatePrincipalOutput struct {
 	Principal *Principal `json:"principal,omitempty"` // required
+}
+
+// ExplainOutput is the output of Explain.
+type ExplainOutput struct {
+	PipelineName    *string                `json:"pipelineName,omitempty"`    // required
+	PipelineVersion *int32                 `json:"pipelineVersion,omitempty"` // required
+	ExecutionMode   *string                `json:"executionMode,omitempty"`   // required
+	At              *api.Timestamp         `json:"at,omitempty"`              // required
+	Stages          []StageExplanation     `json:"stages,omitzero"`           // required
+	Executions      []ExecutionExplanation `json:"executions,omitzero"`       // required
 }
 
 // GetActionLogOutput is the output of GetActionLog.

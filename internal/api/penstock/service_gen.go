@@ -54,6 +54,11 @@ type Service interface {
 	// PrincipalNotFoundException and ValidationException.
 	DeletePrincipalPolicy(ctx context.Context, caller api.Caller, in *DeletePrincipalPolicyInput) error
 
+	// Explain is the operation of that name; it declares
+	// PipelineExecutionNotFoundException, PipelineNotFoundException and
+	// ValidationException.
+	Explain(ctx context.Context, caller api.Caller, in *ExplainInput) (*ExplainOutput, error)
+
 	// GetActionLog is the operation of that name; it declares
 	// ActionExecutionNotFoundException, PipelineExecutionNotFoundException,
 	// PipelineNotFoundException and ValidationException.
@@ -101,6 +106,7 @@ func Describe(s Service) api.Service {
 			api.NewSilentOperation("DeleteAccessKey", s.DeleteAccessKey, "AccessKeyNotFoundException", "PrincipalConfiguredException", "ValidationException"),
 			api.NewSilentOperation("DeletePrincipal", s.DeletePrincipal, "PrincipalConfiguredException", "PrincipalNotFoundException", "ValidationException"),
 			api.NewSilentOperation("DeletePrincipalPolicy", s.DeletePrincipalPolicy, "PolicyNotFoundException", "PrincipalConfiguredException", "PrincipalNotFoundException", "ValidationException"),
+			api.NewOperation("Explain", s.Explain, "PipelineExecutionNotFoundException", "PipelineNotFoundException", "ValidationException"),
 			api.NewOperation("GetActionLog", s.GetActionLog, "ActionExecutionNotFoundException", "PipelineExecutionNotFoundException", "PipelineNotFoundException", "ValidationException"),
 			api.NewOperation("GetPrincipal", s.GetPrincipal, "PrincipalNotFoundException", "ValidationException"),
 			api.NewOperation("GetServerInfo", s.GetServerInfo, "ValidationException"),
@@ -146,6 +152,11 @@ func (Unimplemented) DeletePrincipal(context.Context, api.Caller, *DeletePrincip
 // DeletePrincipalPolicy answers UnknownOperationException.
 func (Unimplemented) DeletePrincipalPolicy(context.Context, api.Caller, *DeletePrincipalPolicyInput) error {
 	return api.ErrUnknownOperation()
+}
+
+// Explain answers UnknownOperationException.
+func (Unimplemented) Explain(context.Context, api.Caller, *ExplainInput) (*ExplainOutput, error) {
+	return nil, api.ErrUnknownOperation()
 }
 
 // GetActionLog answers UnknownOperationException.

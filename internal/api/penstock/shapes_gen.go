@@ -17,6 +17,64 @@ type AccessKey struct {
 	Configured      *bool           `json:"configured,omitempty"` // required
 }
 
+// CarriedRevision is part of SourceChange.
+type CarriedRevision struct {
+	PipelineExecutionId *string         `json:"pipelineExecutionId,omitempty"` // required
+	Status              *string         `json:"status,omitempty"`              // required
+	Revision            *SourceRevision `json:"revision,omitempty"`            // required
+}
+
+// Command is part of Finding.
+type Command struct {
+	Purpose CommandPurpose `json:"purpose,omitempty"` // required
+	Line    *string        `json:"line,omitempty"`    // required
+}
+
+// ExecutionExplanation is part of ExplainOutput.
+type ExecutionExplanation struct {
+	PipelineExecutionId *string        `json:"pipelineExecutionId,omitempty"` // required
+	PipelineVersion     *int32         `json:"pipelineVersion,omitempty"`     // required
+	Status              *string        `json:"status,omitempty"`              // required
+	StatusSummary       *string        `json:"statusSummary,omitempty"`
+	StageName           *string        `json:"stageName,omitempty"`      // required
+	StartTime           *api.Timestamp `json:"startTime,omitempty"`      // required
+	LastUpdateTime      *api.Timestamp `json:"lastUpdateTime,omitempty"` // required
+	Findings            []Finding      `json:"findings,omitzero"`        // required
+}
+
+// Finding is part of ExecutionExplanation.
+type Finding struct {
+	Kind                     FindingKind       `json:"kind,omitempty"`                // required
+	Text                     *string           `json:"text,omitempty"`                // required
+	PipelineExecutionId      *string           `json:"pipelineExecutionId,omitempty"` // required
+	OtherPipelineExecutionId *string           `json:"otherPipelineExecutionId,omitempty"`
+	StageName                *string           `json:"stageName,omitempty"`
+	ActionName               *string           `json:"actionName,omitempty"`
+	ActionExecutionId        *string           `json:"actionExecutionId,omitempty"`
+	RuleName                 *string           `json:"ruleName,omitempty"`
+	ConditionType            *string           `json:"conditionType,omitempty"`
+	Provider                 *string           `json:"provider,omitempty"`
+	TransitionType           *string           `json:"transitionType,omitempty"`
+	Status                   *string           `json:"status,omitempty"`
+	Since                    *api.Timestamp    `json:"since,omitempty"`
+	Until                    *api.Timestamp    `json:"until,omitempty"`
+	By                       *string           `json:"by,omitempty"`
+	Reason                   *string           `json:"reason,omitempty"`
+	Position                 *int32            `json:"position,omitempty"`
+	Of                       *int32            `json:"of,omitempty"`
+	PipelineVersion          *int32            `json:"pipelineVersion,omitempty"`
+	AutomaticRetries         *int32            `json:"automaticRetries,omitempty"`
+	ManualRetries            *int32            `json:"manualRetries,omitempty"`
+	Summary                  *string           `json:"summary,omitempty"`
+	ErrorCode                *string           `json:"errorCode,omitempty"`
+	ErrorMessage             *string           `json:"errorMessage,omitempty"`
+	ExternalExecutionUrl     *string           `json:"externalExecutionUrl,omitempty"`
+	Token                    *string           `json:"token,omitempty"`
+	Configuration            map[string]string `json:"configuration,omitzero"`
+	Releases                 []Release         `json:"releases,omitzero"`
+	Commands                 []Command         `json:"commands,omitzero"` // required
+}
+
 // LogLine is part of GetActionLogOutput.
 type LogLine struct {
 	Number *int64         `json:"number,omitempty"` // required
@@ -46,4 +104,50 @@ type PrincipalSummary struct {
 	Arn        *string        `json:"arn,omitempty"`  // required
 	Created    *api.Timestamp `json:"created,omitempty"`
 	Configured *bool          `json:"configured,omitempty"` // required
+}
+
+// Release is part of Finding.
+type Release struct {
+	StageNames          []string       `json:"stageNames,omitzero"` // required
+	PipelineExecutionId *string        `json:"pipelineExecutionId,omitempty"`
+	Succeeded           *api.Timestamp `json:"succeeded,omitempty"`
+	Newer               *bool          `json:"newer,omitempty"`  // required
+	Sources             []SourceChange `json:"sources,omitzero"` // required
+}
+
+// SourceChange is part of Release.
+type SourceChange struct {
+	ActionName   *string           `json:"actionName,omitempty"`   // required
+	ArtifactName *string           `json:"artifactName,omitempty"` // required
+	From         *SourceRevision   `json:"from,omitempty"`
+	To           *SourceRevision   `json:"to,omitempty"`      // required
+	Pinned       *bool             `json:"pinned,omitempty"`  // required
+	Carried      []CarriedRevision `json:"carried,omitzero"`  // required
+	Omitted      *int32            `json:"omitted,omitempty"` // required
+}
+
+// SourceRevision is part of CarriedRevision and SourceChange.
+type SourceRevision struct {
+	RevisionId      *string `json:"revisionId,omitempty"` // required
+	RevisionSummary *string `json:"revisionSummary,omitempty"`
+	RevisionUrl     *string `json:"revisionUrl,omitempty"`
+}
+
+// StageExplanation is part of ExplainOutput.
+type StageExplanation struct {
+	StageName  *string        `json:"stageName,omitempty"` // required
+	Deleted    *bool          `json:"deleted,omitempty"`   // required
+	Executions []string       `json:"executions,omitzero"` // required
+	Since      *api.Timestamp `json:"since,omitempty"`
+	Waiting    []string       `json:"waiting,omitzero"`   // required
+	Inbound    *Transition    `json:"inbound,omitempty"`  // required
+	Outbound   *Transition    `json:"outbound,omitempty"` // required
+}
+
+// Transition is part of StageExplanation.
+type Transition struct {
+	Enabled *bool          `json:"enabled,omitempty"` // required
+	Since   *api.Timestamp `json:"since,omitempty"`
+	By      *string        `json:"by,omitempty"`
+	Reason  *string        `json:"reason,omitempty"`
 }

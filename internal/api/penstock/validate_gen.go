@@ -57,6 +57,14 @@ func (in *DeletePrincipalPolicyInput) ValidateUnder(limits api.Limits) error {
 }
 
 // Validate implements api.Validator with the limits of the model.
+func (in *ExplainInput) Validate() error { return in.ValidateUnder(nil) }
+
+// ValidateUnder is Validate with limits of the server in place of the model's.
+func (in *ExplainInput) ValidateUnder(limits api.Limits) error {
+	return api.Check(in, limits, (*ExplainInput).check)
+}
+
+// Validate implements api.Validator with the limits of the model.
 func (in *GetActionLogInput) Validate() error { return in.ValidateUnder(nil) }
 
 // ValidateUnder is Validate with limits of the server in place of the model's.
@@ -138,6 +146,11 @@ func (s *DeletePrincipalInput) check(c *api.Checker) {
 func (s *DeletePrincipalPolicyInput) check(c *api.Checker) {
 	c.String("principalName", s.PrincipalName, api.Required, principalNameRule)
 	c.String("policy", s.Policy, api.Required, policyReferenceRule)
+}
+
+func (s *ExplainInput) check(c *api.Checker) {
+	c.String("pipelineName", s.PipelineName, api.Required, pipelineNameRule)
+	c.String("pipelineExecutionId", s.PipelineExecutionId, api.Optional, pipelineExecutionIdRule)
 }
 
 func (s *GetActionLogInput) check(c *api.Checker) {
