@@ -2,10 +2,12 @@ package dispatch
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
@@ -42,8 +44,8 @@ const (
 	sqlListNewer = `
 		select state from pipeline_executions
 		where pipeline_id = $1 and seq > $2 and start_time <= $3 order by seq desc limit $4`
-	sqlNextLook = `
-		select due from effects where action_id = $1 and kind = 'RunAction' and node = ''`
+	sqlProviderState = `
+		select provider_state from effects where action_id = $1 and kind = 'RunAction' and provider_state is not null`
 )
 
 // Explain explains one execution of a pipeline, or, with an empty id, all that
@@ -349,13 +351,31 @@ func (x *explaining) loadAttempts(e *engine.Execution) error {
 		return err
 	}
 	for _, id := range running {
-		a := x.known.Attempts[id]
-		err := x.tx.QueryRow(sqlNextLook, id).Scan(&a.Next)
-		if err != nil && !errors.Is(err, db.ErrNoRows) {
-			return fmt.Errorf("reading the effect of rule execution %s: %w", id, err)
+		if err := x.loadOpening(id); err != nil {
+			return err
 		}
-		x.known.Attempts[id] = a
 	}
+	return nil
+}
+
+// loadOpening reads when the time comes that a rule waits for. A provider that
+// waits for one keeps it in its state as opens; other states say nothing here.
+func (x *explaining) loadOpening(id string) error {
+	var text string
+	err := x.tx.QueryRow(sqlProviderState, id).Scan(&text)
+	if errors.Is(err, db.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the effect of rule execution %s: %w", id, err)
+	}
+	var state struct{ Opens time.Time }
+	if json.Unmarshal([]byte(text), &state) != nil || state.Opens.IsZero() {
+		return nil
+	}
+	a := x.known.Attempts[id]
+	a.Opens = state.Opens.UnixMilli()
+	x.known.Attempts[id] = a
 	return nil
 }
 

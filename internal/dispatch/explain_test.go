@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
@@ -225,6 +226,34 @@ func TestExplainQueue(t *testing.T) {
 		f := b.finding(first, engine.FoundActionFailed)
 		if f.Outcome.ErrorMessage != "no such branch" || len(f.Remedies) != 0 {
 			t.Errorf("failed: %+v: another execution entered the stage", f)
+		}
+	})
+}
+
+// TestExplainWindow: when a deployment window opens is what its provider keeps.
+func TestExplainWindow(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		b.rule.kind.ID.Provider = "DeploymentWindow"
+		b.rule.kind.Properties = []pipeline.ConfigurationProperty{{Name: "Cron"}, {Name: "TimeZone"}}
+		b.restart()
+		d := declaration()
+		d.Stages[1].BeforeEntry = conditionOf(pipeline.ResultFail, "hours")
+		hours := &d.Stages[1].BeforeEntry.Conditions[0].Rules[0]
+		hours.RuleTypeID.Provider, hours.Configuration = "DeploymentWindow", map[string]string{"Cron": "* * 9-17 ? * MON-FRI *"}
+		first := b.create(d)
+		b.fetch("r1")
+		at, end := b.rule.next(t)
+		opens := time.Date(2100, 1, 4, 9, 0, 0, 0, time.UTC)
+		end(provider.Report{Status: provider.InProgress, State: []byte(`{"opens":"2100-01-04T09:00:00Z"}`), LookAgain: time.Hour})
+		var f engine.Finding
+		for f.Until == 0 {
+			f = b.finding(first, engine.FoundWindowClosed)
+		}
+		if f.Until != opens.UnixMilli() || f.ActionID != at.ID || f.Configuration["Cron"] != "* * 9-17 ? * MON-FRI *" || f.Gate != pipeline.GateBeforeEntry {
+			t.Errorf("window: %+v", f)
+		}
+		if f := b.finding(first, engine.FoundConditionEvaluating); len(f.Remedies) != 1 || f.Remedies[0].Kind != engine.RemedyOverride {
+			t.Errorf("condition: %+v", f)
 		}
 	})
 }

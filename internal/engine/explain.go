@@ -28,8 +28,8 @@ type Attempt struct {
 	// Outcome and By are set once it ended; By is who answered an approval.
 	Outcome Outcome
 	By      string
-	// Next is when the provider looks again at what it waits for, if it said so.
-	Next int64
+	// Opens is when the time comes that it waits for, if its provider said so.
+	Opens int64
 }
 
 // Finding is one reason for what an execution does or became. Members without a

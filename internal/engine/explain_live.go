@@ -148,7 +148,7 @@ func (x *explainer) evaluating(e *Execution) []Finding {
 		f.Gate = g.Name
 		if kind == FoundWindowClosed {
 			f.Configuration = x.known.Attempts[rule.ID].Configuration
-			f.Until = x.known.Attempts[rule.ID].Next
+			f.Until = x.known.Attempts[rule.ID].Opens
 		}
 		list = append(list, f)
 	}

@@ -19,7 +19,7 @@ import (
 //	explain E [holder]  prints the findings about an execution, with "holder" those
 //	                    about who holds its stage too
 //	stages              prints the stages
-//	opens E rule time   says when the provider of a rule looks again
+//	opens E rule time   says when the window of a rule opens
 //
 // What failed did so with the message "it broke".
 func TestExplain(t *testing.T) {
@@ -111,7 +111,7 @@ func (s *scenario) known(opens map[string]int64) engine.Known {
 			}
 		}
 		for _, a := range attempts {
-			known.Attempts[a.ID] = engine.Attempt{Next: opens[a.ID]}
+			known.Attempts[a.ID] = engine.Attempt{Opens: opens[a.ID]}
 			if a.Status == engine.Failed {
 				known.Attempts[a.ID] = engine.Attempt{Outcome: engine.Outcome{ErrorMessage: "it broke"}}
 			}

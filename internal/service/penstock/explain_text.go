@@ -67,7 +67,7 @@ func liveText(f *engine.Finding) string {
 		zone := firstText(f.Configuration["TimeZone"], "UTC")
 		text := fmt.Sprintf("Rule %s waits since %s for the deployment window %q (%s)", where, clock(f.Since), f.Configuration["Cron"], zone)
 		if f.Until != 0 {
-			text += ", to be looked at again at " + clock(f.Until)
+			text += ", which opens at " + clock(f.Until)
 		}
 		return text
 	case engine.FoundStopping:
