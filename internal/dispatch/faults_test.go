@@ -3,6 +3,7 @@ package dispatch_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -178,12 +179,11 @@ func TestHistoryBeginsWithTheStart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found := false
-			b.read(func(tx *db.Tx) error {
-				return tx.QueryRow(`select count(*) > 0 from pipeline_executions where pipeline_id = $1
-					and first_change between $2 and $3 and changes like '%ExecutionStarted%' and changes like $4`,
-					b.pipeline().ID, x.FirstChange, x.LastChange, "%"+id+"%").Scan(&found)
-			})
+			history, err := b.History(t.Context(), x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := slices.ContainsFunc(history, func(c engine.Change) bool { return c.Kind == engine.ExecutionStarted })
 			if !found {
 				t.Errorf("the start of %s is not between its changes %d and %d", id, x.FirstChange, x.LastChange)
 			}

@@ -47,7 +47,17 @@ func encode(value any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
+// packPart is encodePart for history.
+func packPart[T any](part T) (string, error) {
+	text, err := encodePart(part)
+	return pack(text), err
+}
+
 func decodePart[T any](text string, part *T) error {
+	text, err := unpack(text)
+	if err != nil {
+		return err
+	}
 	var s stored[T]
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return err

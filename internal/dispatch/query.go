@@ -82,7 +82,7 @@ func scanAttempt(row scanner, more ...any) (ActionExecution, error) {
 	}
 	a.Status = engine.Status(status)
 	var s actionStarted
-	if err := json.Unmarshal([]byte(started), &s); err != nil {
+	if err := unpackJSON(started, &s); err != nil {
 		return a, fmt.Errorf("decoding action execution %s: %w", a.ID, err)
 	}
 	a.Inputs, a.Allotted, a.Deadline = s.Inputs, s.Outputs, s.Deadline
@@ -93,7 +93,7 @@ func scanAttempt(row scanner, more ...any) (ActionExecution, error) {
 	}
 	if outcome != nil {
 		var o actionOutcome
-		if err := json.Unmarshal([]byte(*outcome), &o); err != nil {
+		if err := unpackJSON(*outcome, &o); err != nil {
 			return a, fmt.Errorf("decoding action execution %s: %w", a.ID, err)
 		}
 		a.Outcome, a.Outputs = o.Outcome, o.Outputs

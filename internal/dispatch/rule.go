@@ -53,7 +53,7 @@ func (w *writes) insertRule(tx *db.Tx, c engine.Change, ord int64) error {
 		return err
 	}
 	_, err = tx.Exec(sqlInsertRule, c.ActionID, w.line.id, c.Execution, ord, w.execution(c.Execution).Version, c.Stage,
-		c.Action, string(c.Status), c.At, string(text), c.Gate)
+		c.Action, string(c.Status), c.At, pack(string(text)), c.Gate)
 	if err != nil {
 		return fmt.Errorf("writing rule execution %s: %w", c.ActionID, err)
 	}

@@ -70,14 +70,14 @@ func (w *writes) prepare() error {
 			}
 		}
 		void = append(void, u.decision.Void...)
-		text, err := encodePart(u.decision.Changes)
+		text, err := packPart(u.decision.Changes)
 		if err != nil {
 			return fmt.Errorf("encoding changes of pipeline %s: %w", w.line.id, err)
 		}
 		w.changes = append(w.changes, changesWrite{text: text, starts: started(u.decision.Changes)})
 	}
 	for _, e := range touched {
-		text, err := encodePart(e)
+		text, err := packPart(e)
 		if err != nil {
 			return fmt.Errorf("encoding execution %s: %w", e.ID, err)
 		}
@@ -269,7 +269,7 @@ func (w *writes) insertAction(tx *db.Tx, c engine.Change, ord int64) error {
 		return err
 	}
 	_, err = tx.Exec(sqlInsertAction, c.ActionID, w.line.id, c.Execution, ord, e.Version, c.Stage, c.Action,
-		string(c.Status), c.At, string(text))
+		string(c.Status), c.At, pack(string(text)))
 	if err != nil {
 		return fmt.Errorf("writing action execution %s: %w", c.ActionID, err)
 	}
@@ -291,7 +291,7 @@ func endAttempt(tx *db.Tx, statement string, c engine.Change) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(statement, c.ActionID, string(c.Status), c.At, c.By, string(text))
+	_, err = tx.Exec(statement, c.ActionID, string(c.Status), c.At, c.By, pack(string(text)))
 	if err != nil {
 		return fmt.Errorf("writing action execution %s: %w", c.ActionID, err)
 	}
