@@ -51,7 +51,7 @@ func (w *world) progress(n *node, a *attempt) {
 
 // readEffect decides how an attempt that may have been begun goes on.
 func (w *world) readEffect(n *node, a *attempt) {
-	row := w.store.effect(a.id)
+	row := w.effectOf(a.id)
 	if row == nil || row.node != n.id {
 		n.drop(a)
 		return
@@ -90,7 +90,7 @@ func (w *world) begin(n *node, a *attempt) {
 		if row == nil || row.node != n.id || row.begun != a.sawBegun {
 			return false
 		}
-		row.begun = n.id
+		w.setEffect(row, n.id, n.id, row.due)
 		return true
 	})
 	switch {
@@ -215,11 +215,11 @@ func (w *world) park(n *node, a *attempt, due int64) {
 		if row == nil || row.node != n.id {
 			return false
 		}
-		row.node, row.begun, row.due = "", anyNode, due
+		w.setEffect(row, "", anyNode, due)
 		return true
 	})
 	if err == nil || errors.Is(err, errConflict) {
-		if row := w.store.effect(a.id); row == nil || row.node != n.id {
+		if row := w.effectOf(a.id); row == nil || row.node != n.id {
 			n.drop(a)
 		}
 		return
@@ -229,7 +229,7 @@ func (w *world) park(n *node, a *attempt, due int64) {
 
 // carryOutStop tells the provider of an abandoned action to stop.
 func (w *world) carryOutStop(n *node, a *attempt) {
-	row := w.store.effect(a.id)
+	row := w.effectOf(a.id)
 	if row == nil || row.node != n.id {
 		n.drop(a)
 		return
@@ -239,7 +239,7 @@ func (w *world) carryOutStop(n *node, a *attempt) {
 		n.drop(run)
 	}
 	err := w.commit(n.id+" stopped "+short(a.id), func() bool {
-		w.store.deleteEffect(a.id)
+		w.deleteEffect(a.id)
 		return true
 	})
 	if err == nil {

@@ -90,7 +90,7 @@ func (w *world) make(n *node, row *pipelineRow, kind requestKind) {
 	case requestOverride:
 		w.overrideCondition(n, row)
 	case requestUpdate:
-		w.call(n, row, &op{ev: w.event(n, engine.UpdatePipeline{}), plan: shape(w.rng, row.name)})
+		w.call(n, row, &op{ev: w.event(n, engine.UpdatePipeline{}), plan: shape(w.rng, row.name, &w.temper)})
 	case requestDelete:
 		w.call(n, row, &op{ev: w.event(n, engine.DeletePipeline{})})
 	}
@@ -137,7 +137,7 @@ func (w *world) create(n *node, name string) {
 	ev.Body = engine.CreatePipeline{ID: id, Name: name, Start: engine.StartExecution{
 		Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: fmt.Sprintf("request-%d", w.clients.requests)},
 	}}
-	w.submit(n, id, &op{ev: ev, name: name, plan: shape(w.rng, name), done: func(o *op) {
+	w.submit(n, id, &op{ev: ev, name: name, plan: shape(w.rng, name, &w.temper), done: func(o *op) {
 		if o.err == nil && w.store.pipeline(id) == nil {
 			w.fatalf("pipeline %s was made and forgotten", name)
 		}
@@ -253,7 +253,7 @@ func (w *world) answerApproval(n *node, row *pipelineRow) {
 
 func (w *world) setTransition(n *node, row *pipelineRow) {
 	b := engine.SetTransition{
-		Stage: stageName(w.rng.IntN(stagePool)), Outbound: w.rng.IntN(3) == 0,
+		Stage: stageName(w.rng.IntN(w.temper.pool)), Outbound: w.rng.IntN(3) == 0,
 		Disabled: w.rng.IntN(5) < 2, Reason: "because", By: "arn:alice",
 	}
 	w.call(n, row, &op{ev: w.event(n, b)})

@@ -1,26 +1,37 @@
 // Package simtest is a simulated world around the engine; it has tests only.
 //
-// A World holds what DESIGN.md section 4 promises, small enough to run thousands
-// of times a minute: a durable store of state parts, history, effects, leases and
-// tokens; several nodes that apply events in batches on cached state, claim
-// effects and carry them out; the outside in which actions really run; and
-// clients that start, stop, abandon, answer, disable, update, delete, make again
-// and repeat themselves. Everything that may go wrong does: commits fail before,
-// fail after and lose races, reports are lost, repeated, reordered, contradictory
-// and late, nodes pause past their leases and die, clocks jump.
+// A World holds what DESIGN.md section 4 promises, small enough to run hundreds
+// of times a second: a durable store of state parts, history, effects, leases and
+// tokens; several nodes that apply events of several pipelines in batches on
+// cached state, claim effects and carry them out; the outside in which actions and
+// rules really run; and clients that start, stop, abandon, retry, roll back,
+// override, answer, disable, update, delete, make again and repeat themselves.
+// Pipelines have random shapes, modes, gates and rules, and a random limit of
+// executions. Everything that may go wrong does: commits fail before, fail after
+// and lose races, reports are lost, repeated, reordered, contradictory and late,
+// nodes pause past their leases and die, clocks jump. How much of it, and what
+// clients like to do, differs from seed to seed.
 //
 // One goroutine and one seeded generator decide everything, so a seed repeats
-// exactly; each is run twice and the logs are compared. After every commit the
-// stored state is judged from its text and from the history alone (check_test.go,
-// history_test.go), and in the end faults stop and everything must drain.
+// exactly; each is run twice and the logs are compared. Each change is judged by
+// rules that are written down here once more (the files history_*), each request
+// by whether it was to be accepted and what came of it (history_request_test.go);
+// after every commit the stored state is compared with what the changes alone say
+// (check_test.go); and in the end faults stop and everything must drain.
 //
-// The list in planted_test.go is the proof: realistic bugs, each of which the
-// simulation must catch.
+// The proof are planted bugs, each of which the simulation must catch: those of
+// planted_list_test.go are compiled into a copy of the engine, those of
+// planted_world_test.go are what dispatch could get wrong.
+//
+//	go test ./internal/simtest -run 'TestPlanted$' -v -scenarios
+//
+// says which seed and which scenario files catch which of them.
 //
 // A failing seed prints its command:
 //
-//	go test ./internal/simtest -run 'TestSimulation$' -seed=N
+//	go test ./internal/simtest -run 'TestSimulation$' -v -seed=N
 //
 // The environment variable PENSTOCK_SIM_SECONDS sets how long fresh seeds are
-// tried.
+// tried. TestLong tries many, TestDatabases keeps the store in SQLite and
+// PostgreSQL and wants the same logs; scripts/sim runs them.
 package simtest

@@ -71,7 +71,7 @@ func (w *world) stepBatch(n *node, l *line) {
 	row := w.store.pipeline(l.pipeline)
 	fresh := l.state == nil || slices.ContainsFunc(l.batch, func(o *op) bool { return o.unknown })
 	if fresh && row != nil {
-		l.state, l.version = row.load(), row.version
+		l.state, l.version = w.loadState(row)
 		w.loadMissing(l, row)
 		w.findApplied(l, row)
 	}
@@ -160,7 +160,7 @@ func (w *world) loadMissing(l *line, row *pipelineRow) {
 		}
 		o.past.Executions = map[string]*engine.Execution{}
 		for _, id := range o.missing {
-			o.past.Executions[id] = row.past(id)
+			o.past.Executions[id] = w.pastExecution(row, id)
 		}
 	}
 }
@@ -267,23 +267,32 @@ func (w *world) write(n *node, l *line, x *writes) bool {
 		}
 		row = &pipelineRow{id: l.pipeline, name: o.name, plans: versions{}, history: newHistory(cmp.Or(w.limit, engine.DefaultConcurrentExecutions))}
 		w.store.pipelines = append(w.store.pipelines, row)
+		w.tables.note(1, `insert into pipelines (id, name, version, state, deleted) values ($1, $2, 0, '', 0)`, row.id, row.name)
 	}
-	if row.version != x.base && !w.bugs.ignoresVersion {
+	version := x.base + int64(len(x.ops))
+	deleted := int64(0)
+	if x.deleted {
+		deleted = 1
+	}
+	first := int64(1)
+	if row.version != x.base {
+		first = 0
+	}
+	w.tables.note(first, `update pipelines set version = $2, state = $3, deleted = $4 where id = $1 and version = $5`,
+		row.id, version, x.state, deleted, x.base)
+	if first == 0 && !w.bugs.ignoresVersion {
 		return false
 	}
-	row.version, row.state, row.deleted = x.base+int64(len(x.ops)), x.state, x.deleted
-	for _, e := range x.executions {
-		if old := row.execution(e.id); old != nil {
-			*old = e
-		} else {
-			row.executions = append(row.executions, &e)
-		}
-	}
+	row.version, row.state, row.deleted = version, x.state, x.deleted
+	w.writeExecutions(row, x)
 	for _, o := range x.ops {
 		if o.plan != nil {
 			row.plans[o.plan.Version] = o.plan
 		}
 		row.changes = append(row.changes, changesRow{event: o.ev.ID, changes: o.decision.Changes})
+		if w.tables != nil {
+			w.tables.note(1, `insert into changes (pipeline, event, content) values ($1, $2, $3)`, row.id, o.ev.ID, encode(o.decision.Changes))
+		}
 		if o.token != "" {
 			w.keepToken(l.pipeline, o)
 		}
@@ -292,6 +301,25 @@ func (w *world) write(n *node, l *line, x *writes) bool {
 	}
 	w.writeEffects(n, l, x)
 	return true
+}
+
+// writeExecutions stores the executions that a batch touched.
+func (w *world) writeExecutions(row *pipelineRow, x *writes) {
+	for _, e := range x.executions {
+		live := int64(0)
+		if e.live {
+			live = 1
+		}
+		old := row.execution(e.id)
+		if old != nil {
+			*old = e
+			w.tables.note(1, `update executions set live = $2, content = $3 where id = $1`, e.id, live, e.text)
+			continue
+		}
+		row.executions = append(row.executions, &e)
+		w.tables.note(1, `insert into executions (id, pipeline, ord, live, content) values ($1, $2, $3, $4, $5)`,
+			e.id, row.id, len(row.executions), live, e.text)
+	}
 }
 
 // writeEffects makes void what is over and stores what must be done, claimed by
@@ -304,7 +332,7 @@ func (w *world) writeEffects(n *node, l *line, x *writes) {
 			runners[action] = *row
 		}
 		if !w.bugs.keepsVoid {
-			w.store.deleteEffect(action)
+			w.deleteEffect(action)
 		}
 	}
 	for _, e := range x.effects {
@@ -316,7 +344,7 @@ func (w *world) writeEffects(n *node, l *line, x *writes) {
 			}
 			row.id, row.node = "stop/"+e.Action, runner.node
 		}
-		w.store.effects = append(w.store.effects, row)
+		w.insertEffect(row)
 	}
 }
 
@@ -353,6 +381,9 @@ func (w *world) keepToken(pipeline string, o *op) {
 	if w.bugs.forgetsTokens {
 		return
 	}
+	w.tables.note(1, `insert into tokens (pipeline, token, execution, used) values ($1, $2, $3, $4)
+		on conflict (pipeline, token) do update set execution = excluded.execution, used = excluded.used`,
+		pipeline, o.token, o.decision.ExecutionID, w.now)
 	if t := w.store.token(pipeline, o.token); t != nil {
 		t.execution, t.at = o.decision.ExecutionID, w.now
 		return
@@ -364,7 +395,7 @@ func (w *world) keepToken(pipeline string, o *op) {
 // claimed is found by the node's next tick.
 func (w *world) findApplied(l *line, row *pipelineRow) {
 	l.batch = slices.DeleteFunc(l.batch, func(o *op) bool {
-		changes, ok := row.applied(o.ev.ID)
+		changes, ok := w.appliedEvent(row, o.ev.ID)
 		if !o.unknown || !ok {
 			o.unknown = false
 			return false

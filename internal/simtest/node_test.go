@@ -29,7 +29,12 @@ type node struct {
 func (w *world) start(n *node) {
 	w.incarnations++
 	*n = node{name: n.name, id: fmt.Sprintf("%s.%d", n.name, w.incarnations), skew: n.skew}
-	w.store.leases = append(w.store.leases, &leaseRow{n.id, w.now + leaseLife})
+	w.setLease(n.id, w.now+leaseLife)
+	if w.tables != nil {
+		if err := w.commitTables("ok", nil); err != nil {
+			w.fatalf("a node does not come up: %v", err)
+		}
+	}
 	w.logf("%s: up", n.id)
 }
 
@@ -80,11 +85,7 @@ func (n *node) busy() []*line {
 // claim what is due.
 func (w *world) tick(n *node) {
 	w.commit(n.id+" renew", func() bool {
-		if l := w.store.lease(n.id); l != nil {
-			l.expires = w.now + leaseLife
-		} else {
-			w.store.leases = append(w.store.leases, &leaseRow{n.id, w.now + leaseLife})
-		}
+		w.setLease(n.id, w.now+leaseLife)
 		return true
 	})
 	w.commit(n.id+" release", func() bool {
@@ -101,13 +102,16 @@ func (w *world) releaseExpired(n *node) {
 	gone := map[string]bool{}
 	w.store.leases = slices.DeleteFunc(w.store.leases, func(l *leaseRow) bool {
 		gone[l.node] = l.expires < w.now && l.node != n.id
+		if gone[l.node] {
+			w.tables.note(1, `delete from leases where node = $1 and expires < $2`, l.node, w.now)
+		}
 		return gone[l.node]
 	})
 	for _, e := range w.store.effects {
 		orphan := w.store.lease(e.node) == nil && !w.bugs.orphansClaims
 		if e.node != "" && (gone[e.node] || orphan) {
 			w.logf("%s: frees %s of %s", n.id, short(e.id), e.node)
-			e.node = ""
+			w.setEffect(e, "", e.begun, e.due)
 		}
 	}
 }
@@ -117,11 +121,10 @@ func (w *world) releaseExpired(n *node) {
 func (w *world) claim(n *node) {
 	var claimed []*effectRow
 	err := w.commit(n.id+" claim", func() bool {
-		for _, e := range w.store.effects {
-			if e.node == "" && e.due <= w.now {
-				e.node = n.id
-				claimed = append(claimed, e)
-			}
+		claimed = w.claimable("", w.now)
+		for _, found := range claimed {
+			e := w.store.effect(found.id)
+			w.setEffect(e, n.id, e.begun, e.due)
 		}
 		return true
 	})
@@ -133,10 +136,8 @@ func (w *world) claim(n *node) {
 	if w.bugs.neverAdopts {
 		return
 	}
-	for _, e := range w.store.effects {
-		if e.node == n.id {
-			n.take(e)
-		}
+	for _, e := range w.claimable(n.id, 0) {
+		n.take(e)
 	}
 }
 

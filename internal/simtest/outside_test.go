@@ -98,11 +98,13 @@ func (x *outside) checkInputs(w *world, a *attempt, known *action) {
 	}
 }
 
-// finishRemote ends some remote work by itself.
+// finishRemote ends some remote work by itself. In the end only what is waited
+// for ends, so that what nobody stopped is seen.
 func (x *outside) finishRemote(w *world) {
 	var remote []*work
 	for _, k := range x.works {
-		if k.node == "" && k.live {
+		waited := !w.calm || running(w.store.pipeline(k.pipeline).history.actions[k.action])
+		if k.node == "" && k.live && waited {
 			remote = append(remote, k)
 		}
 	}

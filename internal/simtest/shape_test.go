@@ -53,13 +53,11 @@ func stageName(i int) string { return fmt.Sprintf("S%d", i) }
 // handed from one to the next, approvals, gates with rules, and variables with
 // and without defaults. Stage names come from a small pool, so that an update
 // keeps some of them, moves some and removes some.
-func shape(rng *rand.Rand, name string) *pipeline.Plan {
+func shape(rng *rand.Rand, name string, t *temper) *pipeline.Plan {
 	d := pipeline.Declaration{
 		Name: name, RoleArn: "arn:aws:iam::123456789012:role/r", PipelineType: pipeline.TypeV2,
 		ArtifactStore: &pipeline.ArtifactStore{Type: "S3", Location: "store"},
-		ExecutionMode: [...]pipeline.ExecutionMode{
-			pipeline.ModeSuperseded, pipeline.ModeSuperseded, pipeline.ModeQueued, pipeline.ModeQueued, pipeline.ModeParallel,
-		}[rng.IntN(5)],
+		ExecutionMode: pick(rng, t.modes...),
 	}
 	for i := range rng.IntN(3) {
 		v := pipeline.VariableDeclaration{Name: fmt.Sprintf("V%d", i)}
@@ -68,7 +66,7 @@ func shape(rng *rand.Rand, name string) *pipeline.Plan {
 		}
 		d.Variables = append(d.Variables, v)
 	}
-	names := rng.Perm(stagePool)
+	names := rng.Perm(t.pool)
 	var artifacts []string
 	for i := range 2 + rng.IntN(3) {
 		stage := pipeline.StageDeclaration{Name: stageName(names[i])}

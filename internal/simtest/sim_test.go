@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -39,7 +40,9 @@ func TestSimulation(t *testing.T) {
 		if seeds >= fixed {
 			seed = fresh + uint64(seeds)
 		}
-		runTwice(t, seed)
+		if err := twice(seed); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Logf("%d seeds, each twice: %.0f seeds/s", seeds, float64(seeds)/time.Since(begin).Seconds())
 }
@@ -74,15 +77,21 @@ func TestSimulationReachesEverything(t *testing.T) {
 	}
 }
 
-func runTwice(t *testing.T, seed uint64) {
-	t.Helper()
+// twice runs a seed two times, with the same outcome.
+func twice(seed uint64) error {
 	first, err := simulate(seed, bugs{})
 	if err != nil {
-		t.Fatalf("%v\n%s\nrepeat it: go test ./internal/simtest -run 'TestSimulation$' -seed=%d", err, tail(first, 40), seed)
+		return failure(seed, first, err)
 	}
 	if second, _ := simulate(seed, bugs{}); second != first {
-		t.Fatalf("seed %d: two runs differ: something decides that is not the seed\n%s", seed, firstDifference(first, second))
+		return fmt.Errorf("seed %d: two runs differ: something decides that is not the seed\n%s", seed, firstDifference(first, second))
 	}
+	return nil
+}
+
+// failure tells what is wrong with a seed and how to see it again.
+func failure(seed uint64, log string, err error) error {
+	return fmt.Errorf("%w\n%s\nrepeat it: go test ./internal/simtest -run 'TestSimulation$' -v -seed=%d", err, tail(log, 40), seed)
 }
 
 func tail(log string, lines int) string {

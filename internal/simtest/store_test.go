@@ -103,8 +103,42 @@ func (s *store) effect(id string) *effectRow {
 	return nil
 }
 
-func (s *store) deleteEffect(id string) {
+func (w *world) deleteEffect(id string) {
+	s := &w.store
+	if s.effect(id) == nil {
+		w.tables.note(0, `delete from effects where id = $1`, id)
+		return
+	}
+	w.tables.note(1, `delete from effects where id = $1`, id)
 	s.effects = slices.DeleteFunc(s.effects, func(e *effectRow) bool { return e.id == id })
+}
+
+// insertEffect stores an effect.
+func (w *world) insertEffect(e *effectRow) {
+	w.store.effects = append(w.store.effects, e)
+	if t := w.tables; t != nil {
+		t.ord++
+		t.note(1, `insert into effects (id, ord, pipeline, due, node, begun, content) values ($1, $2, $3, $4, $5, $6, $7)`,
+			e.id, t.ord, e.pipeline, e.due, e.node, e.begun, encode(e.Effect))
+	}
+}
+
+// setEffect changes who has an effect and when it is due. before is what it was.
+func (w *world) setEffect(e *effectRow, node, begun string, due int64) {
+	w.tables.note(1, `update effects set node = $2, begun = $3, due = $4 where id = $1 and node = $5 and begun = $6`,
+		e.id, node, begun, due, e.node, e.begun)
+	e.node, e.begun, e.due = node, begun, due
+}
+
+// setLease makes a lease, or renews it.
+func (w *world) setLease(node string, expires int64) {
+	if l := w.store.lease(node); l != nil {
+		l.expires = expires
+	} else {
+		w.store.leases = append(w.store.leases, &leaseRow{node, expires})
+	}
+	w.tables.note(1, `insert into leases (node, expires) values ($1, $2) on conflict (node) do update set expires = excluded.expires`,
+		node, expires)
 }
 
 func (s *store) lease(node string) *leaseRow {
@@ -208,9 +242,12 @@ func (w *world) commit(what string, write func() bool) error {
 	default:
 		if !write() {
 			err = errConflict
-		} else if fault == "after" {
-			err = errUnknown
 		}
+	}
+	if w.tables != nil {
+		err = w.commitTables(fault, err)
+	} else if fault == "after" && err == nil {
+		err = errUnknown
 	}
 	if fault != "ok" || err != nil {
 		w.logf("commit %s: fault %s: %v", what, fault, err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
 // world is one simulated server with all around it.
@@ -28,6 +29,8 @@ type world struct {
 	clients      clients
 	rumours      []rumour
 	bugs         bugs
+	// tables are the rows of a real database, nil for a store in memory alone.
+	tables *tables
 }
 
 // temper is what makes seeds differ: how often things go wrong, and what clients
@@ -39,6 +42,11 @@ type temper struct {
 	requests                   int // in a hundred turns
 	// weights of the kinds of requests.
 	weights [requestKinds]int
+	// modes are those that definitions have, pool is how many stage names.
+	modes []pipeline.ExecutionMode
+	pool  int
+	// one pipeline only, so that more happens in it.
+	one bool
 }
 
 func drawTemper(rng *rand.Rand) temper {
@@ -50,6 +58,22 @@ func drawTemper(rng *rand.Rand) temper {
 		t.weights[i] = usualWeights[i] * pick(rng, 0, 1, 1, 2, 5)
 	}
 	t.weights[requestStart] = max(t.weights[requestStart], usualWeights[requestStart])
+	t.modes = []pipeline.ExecutionMode{
+		pipeline.ModeSuperseded, pipeline.ModeSuperseded, pipeline.ModeQueued, pipeline.ModeQueued, pipeline.ModeParallel,
+	}
+	t.pool = stagePool
+	switch rng.IntN(4) {
+	case 0: // definitions come and go under what runs and waits
+		t.modes = []pipeline.ExecutionMode{pipeline.ModeParallel, pipeline.ModeQueued}
+		t.pool, t.one, t.failures, t.troubles = 4, true, 12, 4
+		t.weights[requestUpdate], t.weights[requestTransition], t.weights[requestDelete] = 12, 40, 0
+		t.weights[requestStop] = 0
+	case 1: // rollbacks pass queues
+		t.modes, t.one = []pipeline.ExecutionMode{pipeline.ModeQueued}, true
+		t.weights[requestRollback], t.weights[requestTransition], t.weights[requestRetry] = 40, 30, 35
+		t.weights[requestUpdate], t.weights[requestDelete] = 0, 0
+		t.failures, t.troubles = pick(rng, 6, 12), 4
+	}
 	return t
 }
 
@@ -69,7 +93,12 @@ func (w *world) logf(format string, args ...any) {
 // simulate runs one seed to its end and returns the log. The error tells of a
 // broken invariant: one of ours or one of the engine's own.
 func simulate(seed uint64, planted bugs) (log string, err error) {
-	w := newWorld(seed, planted)
+	return simulateOn(nil, seed, planted)
+}
+
+// simulateOn is simulate with the store in a real database, if there is one.
+func simulateOn(t *tables, seed uint64, planted bugs) (log string, err error) {
+	w := &world{tables: t, bugs: planted, rng: rand.New(rand.NewPCG(seed, 0))}
 	defer func() {
 		log = w.log.String()
 		switch p := recover().(type) {
@@ -82,22 +111,31 @@ func simulate(seed uint64, planted bugs) (log string, err error) {
 			err = fmt.Errorf("seed %d: %v\n%s", seed, p, debug.Stack())
 		}
 	}()
+	w.setUp()
 	for range 200 + w.rng.IntN(1200) {
 		w.disturb()
 		w.live()
 	}
 	w.drain()
+	if t != nil {
+		w.compareTables()
+	}
 	return "", nil
 }
 
-func newWorld(seed uint64, planted bugs) *world {
-	w := &world{
-		rng: rand.New(rand.NewPCG(seed, 0)), now: 1_767_225_600_000, bugs: planted,
-		outside: outside{starts: map[string]int{}, contents: map[string]bool{}},
-	}
+// setUp sets the world up.
+func (w *world) setUp() {
+	w.now = 1_767_225_600_000
+	w.outside = outside{starts: map[string]int{}, contents: map[string]bool{}}
 	w.temper = drawTemper(w.rng)
 	w.limit = [...]int{0, 1, 2, 3, 4, 6}[w.rng.IntN(6)]
+	if w.temper.one {
+		w.limit = [...]int{0, 6, 10}[w.rng.IntN(3)]
+	}
 	for i := range 1 + w.rng.IntN(3) {
+		if w.temper.one && i > 0 {
+			break
+		}
 		w.names = append(w.names, fmt.Sprintf("pipe%d", i))
 	}
 	for i := range 1 + w.rng.IntN(3) {
@@ -105,7 +143,6 @@ func newWorld(seed uint64, planted bugs) *world {
 		w.nodes = append(w.nodes, n)
 		w.start(n)
 	}
-	return w
 }
 
 // live lets a little time pass and one thing happen.
