@@ -21,8 +21,10 @@ func (m *machine) admitFirst(wanted func(*Execution) bool) bool {
 		if st.Holder != "" {
 			continue
 		}
+		at := 0
 		for _, id := range st.Waiting {
-			e := m.s.Execution(id)
+			var e *Execution
+			e, at = m.find(id, at)
 			if !e.Stale && wanted(e) && m.open(e) {
 				m.enter(st, e)
 				return true
@@ -30,6 +32,18 @@ func (m *machine) admitFirst(wanted func(*Execution) bool) bool {
 		}
 	}
 	return false
+}
+
+// find is State.Execution for one after the other: it begins to look at index at,
+// and says where to go on. Lines have nearly the order of the executions.
+func (m *machine) find(id string, at int) (*Execution, int) {
+	n := len(m.s.Executions)
+	for i := range n {
+		if j := (at + i) % n; m.s.Executions[j].ID == id {
+			return m.s.Executions[j], j + 1
+		}
+	}
+	return nil, at
 }
 
 // admitParallel lets every PARALLEL execution in that no transition holds up.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 
@@ -10,8 +11,18 @@ import (
 
 // BenchmarkStep drives executions of a four-stage pipeline from start to
 // Succeeded; one operation is one event.
-func BenchmarkStep(b *testing.B) {
-	d := define(b, `Source/Fetch source out=src
+func BenchmarkStep(b *testing.B) { benchmarkStep(b, "mode SUPERSEDED\n", 0) }
+
+// BenchmarkStepCrowded is BenchmarkStep with as many other executions under way as
+// may be: waiting for an answer, or in line.
+func BenchmarkStepCrowded(b *testing.B) {
+	for _, mode := range []string{"QUEUED", "PARALLEL"} {
+		b.Run(mode, func(b *testing.B) { benchmarkStep(b, "mode "+mode+"\n", engine.DefaultConcurrentExecutions-1) })
+	}
+}
+
+func benchmarkStep(b *testing.B, mode string, crowd int) {
+	d := define(b, mode+`Source/Fetch source out=src
 Build/Compile build in=src out=bin
 Build/Test build in=src
 Gate/Ask approval
@@ -32,12 +43,22 @@ Deploy/Ship build in=bin`)
 	if err != nil {
 		b.Fatal(err)
 	}
-	var running []engine.Effect
-	running = append(running, decision.Effects...)
+	running := slices.Clone(decision.Effects)
+	for range crowd {
+		s, decision, err = engine.Step(plans, s, engine.Past{}, next(start))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if d.ExecutionMode == pipeline.ModeQueued {
+			running = append(running, decision.Effects...)
+		}
+	}
 	b.ReportAllocs()
 	for b.Loop() {
+		// Whoever has succeeded is followed by another one.
+		succeeded := func(c engine.Change) bool { return c.Kind == engine.ExecutionChanged && c.Status == engine.Succeeded }
 		var body engine.Body = start
-		if len(running) > 0 {
+		if !slices.ContainsFunc(decision.Changes, succeeded) {
 			e := running[0]
 			running = running[1:]
 			body = engine.ActionReported{Execution: e.Execution, Action: e.Action, Succeeded: true}

@@ -18,16 +18,16 @@ func TestBrokenStates(t *testing.T) {
 		"is held by E9, which is not inside it": func(s *engine.State) {
 			s.Stage("Deploy").Holder, s.Stage("Deploy").Latest = "E9", "E9"
 		},
-		"entered last":                   func(s *engine.State) { s.Stage("Deploy").Latest = s.Executions[1].ID },
-		"does not wait at Deploy":        func(s *engine.State) { s.Stage("Deploy").Waiting[0] = s.Executions[0].ID },
-		"waits at Deploy twice":          func(s *engine.State) { s.Stage("Deploy").Waiting[1] = s.Stage("Deploy").Waiting[0] },
-		"which came later":               func(s *engine.State) { s.Executions[2].WaitingSince = 0 },
-		"in mode SUPERSEDED":             func(s *engine.State) { s.Executions[2].Mode = pipeline.ModeSuperseded },
-		"evaluates onSuccess outside":    func(s *engine.State) { s.Executions[2].Gate = pipeline.GateOnSuccess },
-		"is to end and waits":            func(s *engine.State) { s.Executions[2].Cancel = true },
-		"is neither in nor at Deploy":    func(s *engine.State) { s.Stage("Deploy").Waiting = s.Stage("Deploy").Waiting[:1] },
-		"without holding it":             func(s *engine.State) { s.Executions[0].Stage, s.Stage("Deploy").Holder = 1, "" },
-		"inside Deploy without a record": func(s *engine.State) { s.Executions[0].Stages = nil },
+		"entered last":                       func(s *engine.State) { s.Stage("Deploy").Latest = s.Executions[1].ID },
+		"does not wait at Deploy":            func(s *engine.State) { s.Stage("Deploy").Waiting[0] = s.Executions[0].ID },
+		"waits at Deploy twice":              func(s *engine.State) { s.Stage("Deploy").Waiting[1] = s.Stage("Deploy").Waiting[0] },
+		"which came later":                   func(s *engine.State) { s.Executions[2].WaitingSince = 0 },
+		"in mode SUPERSEDED":                 func(s *engine.State) { s.Executions[2].Mode = pipeline.ModeSuperseded },
+		"evaluates onSuccess outside":        func(s *engine.State) { s.Executions[2].Gate = pipeline.GateOnSuccess },
+		"is to end and waits":                func(s *engine.State) { s.Executions[2].Cancel = true },
+		"2 executions wait, 1 stand in line": func(s *engine.State) { s.Stage("Deploy").Waiting = s.Stage("Deploy").Waiting[:1] },
+		"without holding it":                 func(s *engine.State) { s.Executions[0].Stage, s.Stage("Deploy").Holder = 1, "" },
+		"inside Deploy without a record":     func(s *engine.State) { s.Executions[0].Stages = nil },
 		"is Failed instead of InProgress": func(s *engine.State) {
 			s.Executions[0].Stages[1].Status = engine.Failed
 		},
