@@ -73,7 +73,7 @@ func (s *Store) completeUpload(ctx context.Context, tx *db.Tx, bucket, key, id s
 	if err != nil {
 		return Object{}, nil, err
 	}
-	chosen, rest, err := choose(there, list, u)
+	chosen, rest, err := s.choose(there, list, u)
 	if err != nil {
 		return Object{}, nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Store) completeUpload(ctx context.Context, tx *db.Tx, bucket, key, id s
 }
 
 // choose finds the parts that are named, and the others.
-func choose(there []Part, list []Completed, u Upload) (chosen, rest []Part, err error) {
+func (s *Store) choose(there []Part, list []Completed, u Upload) (chosen, rest []Part, err error) {
 	for _, c := range list {
 		for len(there) > 0 && there[0].Number < c.Number {
 			rest, there = append(rest, there[0]), there[1:]
@@ -112,7 +112,7 @@ func choose(there []Part, list []Completed, u Upload) (chosen, rest []Part, err 
 		chosen = append(chosen, p)
 	}
 	for i, p := range chosen {
-		if p.Size < MinPart && i < len(chosen)-1 {
+		if p.Size < s.minPart && i < len(chosen)-1 {
 			return nil, nil, fmt.Errorf("%w: number %d has %d bytes", ErrPartTooSmall, p.Number, p.Size)
 		}
 	}

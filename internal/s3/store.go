@@ -125,12 +125,13 @@ type Store struct {
 	blobs   blob.Store
 	logger  *slog.Logger
 	created []CreatedFunc
-	maxRow  int // the largest content that is kept in a row
+	maxRow  int   // the largest content that is kept in a row
+	minPart int64 // MinPart, but in tests
 }
 
 // New returns a store over a database that has the Schema.
 func New(d *db.DB, blobs blob.Store, logger *slog.Logger) *Store {
-	return &Store{db: d, blobs: blobs, logger: logger, maxRow: maxRow}
+	return &Store{db: d, blobs: blobs, logger: logger, maxRow: maxRow, minPart: MinPart}
 }
 
 // OnCreated adds a function that learns of every new object version, in the
