@@ -180,6 +180,57 @@ func TestRawRefusals(t *testing.T) {
 		{"GET", "/?max-buckets=0", "", nil, 400, "InvalidArgument"},
 		{"DELETE", object + "?versionId=", "", nil, 400, "InvalidArgument"},
 		{"DELETE", object, "", []string{"If-Match", "x"}, 501, "NotImplemented"},
+		{"PUT", object, "new", []string{"x-amz-tagging", "a=%zz"}, 400, "InvalidTag"},
+		{"PUT", object + "?tagging", "", nil, 400, "MalformedXML"},
+		{"PUT", object + "?tagging", "<Tagging><TagSet><Tag><Key>a!</Key></Tag></TagSet></Tagging>", nil, 400, "InvalidTag"},
+		{"GET", object + "2?tagging", "", nil, 404, "NoSuchKey"},
+		{"GET", object + "?partNumber=2", "", nil, 416, "InvalidPartNumber"},
+		{"GET", object + "?partNumber=0", "", nil, 400, "InvalidArgument"},
+		{"GET", object + "?partNumber=1", "", []string{"Range", "bytes=0-1"}, 400, "InvalidRequest"},
+		{"PUT", object, "", []string{"x-amz-copy-source", "no-key"}, 400, "InvalidArgument"},
+		{"PUT", object, "", []string{"x-amz-copy-source", "/" + bucket + "/%zz"}, 400, "InvalidArgument"},
+		{"PUT", object, "", []string{"x-amz-copy-source", "/" + bucket + "/%00"}, 400, "InvalidArgument"},
+		{"PUT", object, "", []string{"x-amz-copy-source", bucket + "/missing"}, 404, "NoSuchKey"},
+		{"PUT", object, "", []string{"x-amz-copy-source", "missing-bucket/k"}, 404, "NoSuchBucket"},
+		{"PUT", object, "", []string{"x-amz-copy-source", bucket + "/k?versionId=x"}, 400, "InvalidArgument"},
+		{"PUT", object, "", []string{"x-amz-copy-source", bucket + "/k"}, 400, "InvalidRequest"},
+		{"PUT", object, "", []string{"x-amz-copy-source", bucket + "/k", "x-amz-metadata-directive", "MAYBE"}, 400, "InvalidArgument"},
+		{"PUT", object + "2", "", []string{"x-amz-copy-source", bucket + "/k", "x-amz-copy-source-if-match", `"x"`}, 412, "PreconditionFailed"},
+		{"PUT", object + "2", "", []string{"x-amz-copy-source", bucket + "/k", "x-amz-copy-source-if-none-match", "*"}, 412, "PreconditionFailed"},
+		{"PUT", object + "2", "", []string{"x-amz-copy-source", bucket + "/k", "x-amz-checksum-algorithm", "CRC31"}, 400, "InvalidRequest"},
+		{"POST", object + "?uploads", "", []string{"x-amz-checksum-algorithm", "CRC31"}, 400, "InvalidRequest"},
+		{"POST", object + "?uploads", "", []string{"x-amz-grant-read", "id=x"}, 501, "NotImplemented"},
+		{"PUT", object + "?uploadId=x&partNumber=1", "x", nil, 404, "NoSuchUpload"},
+		{"PUT", object + "?uploadId=x&partNumber=0", "x", nil, 400, "InvalidArgument"},
+		{"PUT", object + "?uploadId=x&partNumber=10001", "x", nil, 400, "InvalidArgument"},
+		{"PUT", object + "?uploadId=x", "x", nil, 400, "InvalidArgument"},
+		{"PUT", object + "?uploadId=x&partNumber=1", "", []string{"x-amz-copy-source", bucket + "/k", "x-amz-copy-source-range", "bytes=0-4"}, 400, "InvalidArgument"},
+		{"PUT", object + "?uploadId=x&partNumber=1", "", []string{"x-amz-copy-source", bucket + "/k", "x-amz-copy-source-range", "bytes=1-"}, 400, "InvalidArgument"},
+		{"PUT", object + "?uploadId=x&partNumber=1", "", []string{"x-amz-copy-source", bucket + "/k", "x-amz-copy-source-range", "bytes=1-2"}, 404, "NoSuchUpload"},
+		{"POST", object + "?uploadId=x", "", nil, 400, "MalformedXML"},
+		{"POST", object + "?uploadId=x", "<CompleteMultipartUpload/>", nil, 400, "MalformedXML"},
+		{"POST", object + "?uploadId=x", "<CompleteMultipartUpload><Part><PartNumber>x</PartNumber></Part></CompleteMultipartUpload>", nil, 400, "MalformedXML"},
+		{"POST", object + "?uploadId=x", "<CompleteMultipartUpload><Part><PartNumber>2</PartNumber></Part><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>", nil, 400, "InvalidPartOrder"},
+		{"POST", object + "?uploadId=x", "<CompleteMultipartUpload><Part><PartNumber>2</PartNumber></Part></CompleteMultipartUpload>", []string{"x-amz-mp-object-size", "x"}, 400, "InvalidArgument"},
+		{"POST", object + "?uploadId=x", "<CompleteMultipartUpload><Part><PartNumber>2</PartNumber></Part></CompleteMultipartUpload>", []string{"x-amz-checksum-crc32", "AAAAAA==", "x-amz-checksum-sha1", sum(20)}, 400, "InvalidRequest"},
+		{"GET", object + "?uploadId=x", "", nil, 404, "NoSuchUpload"},
+		{"GET", object + "?uploadId=x&part-number-marker=x", "", nil, 400, "InvalidArgument"},
+		{"DELETE", object + "?uploadId=x", "", nil, 404, "NoSuchUpload"},
+		{"POST", "/" + bucket + "?delete", "", nil, 400, "MalformedXML"},
+		{"POST", "/" + bucket + "?delete", "<Delete/>", nil, 400, "MalformedXML"},
+		{"POST", "/" + bucket + "?delete", "<Delete>" + strings.Repeat("<Object><Key>x</Key></Object>", 1001) + "</Delete>", nil, 400, "MalformedXML"},
+		{"POST", "/" + bucket + "?delete", "<Delete><Object><Key>k</Key><ETag>x</ETag></Object></Delete>", nil, 501, "NotImplemented"},
+		{"POST", "/missing?delete", "<Delete><Object><Key>k</Key></Object></Delete>", nil, 404, "NoSuchBucket"},
+		{"DELETE", "/" + bucket, "", nil, 409, "BucketNotEmpty"},
+		{"DELETE", "/missing", "", nil, 404, "NoSuchBucket"},
+		{"GET", "/" + bucket + "?versions&max-keys=x", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?versions&version-id-marker=x", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?versions&encoding-type=x", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?versions&prefix=%ff", "", nil, 400, "InvalidURI"},
+		{"GET", "/" + bucket + "?uploads&max-uploads=-1", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?max-keys=x", "", nil, 400, "InvalidArgument"},
+		{"GET", "/" + bucket + "?marker=%00", "", nil, 400, "InvalidURI"},
+		{"GET", object + "?AWSAccessKeyId=x&Signature=y&Expires=1", "", nil, 400, "InvalidRequest"},
 		{"POST", "/", "", nil, 405, "MethodNotAllowed"},
 		{"PATCH", object, "", nil, 405, "MethodNotAllowed"},
 		{"POST", object, "", nil, 405, "MethodNotAllowed"},
@@ -236,12 +287,36 @@ func TestAuthorize(t *testing.T) {
 		{"PUT", "/artifacts/a/%C3%BC acl", []string{"s3:PutObject " + object, "s3:PutObjectAcl " + object}},
 		{"DELETE", "/artifacts/a/%C3%BC?versionId=null", []string{"s3:DeleteObjectVersion " + object}},
 		{"DELETE", "/artifacts/a/%C3%BC", []string{"s3:DeleteObject " + object}},
+		{"PUT", "/artifacts/a/%C3%BC copy", []string{"s3:PutObject " + object, "s3:GetObject arn:aws:s3:::other/x y"}},
+		{"PUT", "/artifacts/a/%C3%BC?uploadId=x&partNumber=1 copy", []string{"s3:PutObject " + object, "s3:GetObject arn:aws:s3:::other/x y"}},
+		{"POST", "/artifacts?delete", []string{"s3:DeleteObject arn:aws:s3:::artifacts/a", "s3:DeleteObjectVersion arn:aws:s3:::artifacts/b"}},
+		{"GET", "/artifacts/a/%C3%BC?tagging", []string{"s3:GetObjectTagging " + object}},
+		{"GET", "/artifacts/a/%C3%BC?tagging&versionId=null", []string{"s3:GetObjectVersionTagging " + object}},
+		{"PUT", "/artifacts/a/%C3%BC?tagging", []string{"s3:PutObjectTagging " + object}},
+		{"DELETE", "/artifacts/a/%C3%BC?tagging", []string{"s3:DeleteObjectTagging " + object}},
+		{"POST", "/artifacts/a/%C3%BC?uploads", []string{"s3:PutObject " + object}},
+		{"PUT", "/artifacts/a/%C3%BC?uploadId=x&partNumber=1", []string{"s3:PutObject " + object}},
+		{"POST", "/artifacts/a/%C3%BC?uploadId=x", []string{"s3:PutObject " + object}},
+		{"GET", "/artifacts/a/%C3%BC?uploadId=x", []string{"s3:ListMultipartUploadParts " + object}},
+		{"DELETE", "/artifacts/a/%C3%BC?uploadId=x", []string{"s3:AbortMultipartUpload " + object}},
+		{"GET", "/artifacts?uploads", []string{"s3:ListBucketMultipartUploads arn:aws:s3:::artifacts"}},
+		{"GET", "/artifacts?versions", []string{"s3:ListBucketVersions arn:aws:s3:::artifacts"}},
+		{"GET", "/artifacts", []string{"s3:ListBucket arn:aws:s3:::artifacts"}},
+		{"DELETE", "/fresh", []string{"s3:DeleteBucket arn:aws:s3:::fresh"}},
 	}
 	for _, denied := range []bool{true, false} {
 		deny = denied
 		for _, tc := range tests {
 			target, acl := strings.CutSuffix(tc.target, " acl")
-			r := httptest.NewRequestWithContext(t.Context(), tc.method, target, strings.NewReader(""))
+			target, copying := strings.CutSuffix(target, " copy")
+			several, body := strings.HasSuffix(target, "?delete"), ""
+			if several { // asks for each of the keys, and tells of each
+				body = "<Delete><Object><Key>a</Key></Object><Object><Key>b</Key><VersionId>null</VersionId></Object></Delete>"
+			}
+			r := httptest.NewRequestWithContext(t.Context(), tc.method, target, strings.NewReader(body))
+			if copying {
+				r.Header.Set("X-Amz-Copy-Source", "other/x%20y")
+			}
 			if acl {
 				r.Header.Set("X-Amz-Acl", "private")
 			}
@@ -249,13 +324,13 @@ func TestAuthorize(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			want := tc.want
-			if deny {
+			if deny && !several {
 				want = want[:1]
 			}
 			if diff := cmp.Diff(want, asked); diff != "" {
 				t.Errorf("%s %s: %s", tc.method, tc.target, diff)
 			}
-			if deny && (w.Code != http.StatusForbidden || tc.method != "HEAD" && !strings.Contains(w.Body.String(), "<Code>AccessDenied</Code>")) {
+			if deny && (w.Code != http.StatusForbidden && !several || tc.method != "HEAD" && !strings.Contains(w.Body.String(), "<Code>AccessDenied</Code>")) {
 				t.Errorf("denied %s %s: %d %s", tc.method, tc.target, w.Code, w.Body)
 			}
 		}
@@ -273,6 +348,8 @@ func TestForeignBucket(t *testing.T) {
 	h := plain(f, api.Caller{Account: "210987654321", Region: "us-east-1"}, func(api.Caller, string, string) error { return nil })
 	for _, target := range []string{
 		"GET /artifacts?list-type=2", "GET /artifacts/k", "HEAD /artifacts/k", "PUT /artifacts/k", "DELETE /artifacts/k",
+		"PUT /artifacts/k?uploadId=x&partNumber=1", "POST /artifacts/k?uploads", "POST /artifacts/k?uploadId=x", "GET /artifacts/k?tagging",
+		"POST /artifacts?delete", "GET /artifacts?versions", "GET /artifacts?uploads", "GET /artifacts", "DELETE /artifacts",
 		"HEAD /artifacts", "GET /artifacts?versioning", "PUT /artifacts?versioning", "GET /artifacts?location",
 	} {
 		method, path, _ := strings.Cut(target, " ")
