@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 
@@ -162,7 +163,7 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 				if !u.retried {
 					u.retried, u.since = true, l.version
 				}
-				if id := started(u.decision.Changes); id != "" {
+				if id := requested(u); id != "" {
 					u.starts = id
 				}
 			}
@@ -309,6 +310,7 @@ var errApplied = errors.New("event was applied before")
 func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error) {
 	w := &writes{d: d, line: l, base: l.version, version: l.version, at: d.nowMillis(), updated: l.row.updated}
 	plans := planSet{}
+	ended := map[string]*engine.Execution{}
 	for _, u := range batch {
 		if errors.Is(u.err, errApplied) {
 			u.err = nil
@@ -317,8 +319,10 @@ func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error)
 		if err := d.gatherPlans(tx, l, u, plans); err != nil {
 			return nil, err
 		}
-		u.past.ConcurrentExecutions = d.Quotas.ConcurrentExecutions
-		s, decision, err := engine.Step(plans, l.state, u.past, u.ev)
+		past := u.past
+		past.ConcurrentExecutions = d.Quotas.ConcurrentExecutions
+		past.Executions = laterPast(past.Executions, ended)
+		s, decision, err := engine.Step(plans, l.state, past, u.ev)
 		var missing *engine.Missing
 		if errors.As(err, &missing) {
 			u.missing = append(u.missing, missing.Execution)
@@ -329,6 +333,11 @@ func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error)
 			continue
 		}
 		l.state = s
+		for _, e := range decision.Touched {
+			if e.Ended() {
+				ended[e.ID] = e
+			}
+		}
 		if len(decision.Changes) > 0 || len(decision.Touched) > 0 {
 			w.add(u)
 		}
@@ -337,6 +346,20 @@ func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error)
 		return nil, nil
 	}
 	return w, w.prepare()
+}
+
+// laterPast is the past as the earlier events of a batch have made it: what they
+// ended is not stored yet, and what was loaded shows it as it was before.
+func laterPast(loaded, ended map[string]*engine.Execution) map[string]*engine.Execution {
+	if len(ended) == 0 {
+		return loaded
+	}
+	past := maps.Clone(loaded)
+	if past == nil {
+		past = make(map[string]*engine.Execution, len(ended))
+	}
+	maps.Copy(past, ended)
+	return past
 }
 
 // replayedError says that a start with the same token was made before.

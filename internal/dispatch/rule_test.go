@@ -1,10 +1,12 @@
 package dispatch_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
@@ -96,4 +98,69 @@ func twoStages() pipeline.Declaration {
 	d := declaration()
 	d.Stages = d.Stages[:2]
 	return d
+}
+
+// TestEndedInTheSameBatch retries an execution that an earlier event of the same
+// batch ended: its row still shows it running.
+func TestEndedInTheSameBatch(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		id := b.create(twoStages())
+		first, _ := b.source.next(t)
+		_, errs := b.ApplyTogether(t.Context(), key,
+			engine.StopExecution{Execution: id, Abandon: true, Reason: "wrong"},
+			engine.RetryStage{Stage: "Source", Execution: id})
+		if errs[0] != nil || errs[1] != nil {
+			t.Fatalf("stop: %v; retry: %v", errs[0], errs[1])
+		}
+		again, end := b.source.next(t)
+		if again.ID == first.ID || again.ExecutionID != id {
+			t.Errorf("after the retry %+v runs", again)
+		}
+		end(succeeded(nil))
+		_, end = b.build.next(t)
+		end(succeeded(nil))
+		b.await(id, engine.Succeeded)
+	})
+}
+
+// TestStartedByAReport looks at a rollback that a failed action's report starts:
+// its row is there, and so is the report in the history of both executions.
+func TestStartedByAReport(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		d := twoStages()
+		d.Stages[1].OnFailure = &pipeline.FailureConditions{Result: pipeline.ResultRollback}
+		run := func(id string, r provider.Report) {
+			_, end := b.source.next(t)
+			end(succeeded(nil))
+			_, end = b.build.next(t)
+			end(r)
+		}
+		good := b.create(d)
+		run(good, succeeded(nil))
+		b.await(good, engine.Succeeded)
+		bad, err := b.StartExecution(t.Context(), key, dispatch.StartRequest{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(bad, provider.Failure(provider.CodeJobFailed, "no"))
+		at, end := b.build.next(t)
+		end(succeeded(nil))
+		back := b.await(at.ExecutionID, engine.Succeeded)
+		if back.Type != engine.Rollback || back.Target != good {
+			t.Errorf("the rollback is %+v", back)
+		}
+		failed := b.await(bad, engine.Failed)
+		for _, want := range []struct {
+			x    dispatch.Execution
+			kind engine.ChangeKind
+		}{{failed, engine.ActionEnded}, {failed, engine.StageChanged}, {back, engine.ExecutionStarted}, {back, engine.StageEntered}} {
+			history, err := b.History(t.Context(), want.x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.ContainsFunc(history, func(c engine.Change) bool { return c.Kind == want.kind }) {
+				t.Errorf("the history of %s lacks %s: %v", want.x.ID, want.kind, history)
+			}
+		}
+	})
 }

@@ -92,13 +92,15 @@ const (
 		select body from changes where pipeline_id = $1 and version > $2 and event_id = $3
 		union all
 		select changes from pipeline_executions where id = $4 and pipeline_id = $1`
-	// An event starts one execution at most, so that seq grows no faster than
-	// the version does.
+	// first_change grows with seq, so that the first execution that was started
+	// too late ends the search.
 	sqlListChanges = `
 		select version, body from changes where pipeline_id = $1 and version between $2 and $3
 		union all
 		select first_change, changes from pipeline_executions
-		where pipeline_id = $1 and seq between $4 and $4 + $3 - $2 and first_change between $2 and $3 and changes <> ''
+		where pipeline_id = $1 and seq >= $4 and seq < coalesce((
+			select seq from pipeline_executions where pipeline_id = $1 and seq > $4 and first_change > $3 order by seq limit 1
+		), 9223372036854775807) and first_change >= $2 and changes <> ''
 		order by 1`
 
 	sqlInsertEffect = `

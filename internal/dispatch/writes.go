@@ -32,17 +32,20 @@ type writes struct {
 	claimed    []effect
 }
 
-// changesWrite is what became true by one event. What an event that starts an
-// execution has to say is kept in the row of that execution, which is written
-// anyway, and any other event's in a row of its own.
+// changesWrite is what became true by one event. What a request for an execution
+// has to say is kept in the row of that execution, which is written anyway, and
+// any other event's in a row of its own.
 type changesWrite struct {
 	text   string
-	starts string // the execution that the event starts, if any
+	starts string // the execution in whose row it is kept, if any
 }
 
 type executionWrite struct {
 	e    *engine.Execution
 	text string
+	// first is the version at which this commit starts the execution, 0 if an
+	// earlier one did.
+	first int64
 }
 
 // add takes a stepped unit in. Every event raises the version by one.
@@ -74,14 +77,14 @@ func (w *writes) prepare() error {
 		if err != nil {
 			return fmt.Errorf("encoding changes of pipeline %s: %w", w.line.id, err)
 		}
-		w.changes = append(w.changes, changesWrite{text: text, starts: started(u.decision.Changes)})
+		w.changes = append(w.changes, changesWrite{text: text, starts: requested(u)})
 	}
 	for _, e := range touched {
 		text, err := packPart(e)
 		if err != nil {
 			return fmt.Errorf("encoding execution %s: %w", e.ID, err)
 		}
-		w.executions = append(w.executions, executionWrite{e: e, text: text})
+		w.executions = append(w.executions, executionWrite{e: e, text: text, first: w.started(e.ID)})
 	}
 	for _, u := range w.units {
 		for _, ef := range u.decision.Effects {
@@ -159,18 +162,43 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 	if x.e.Ended() {
 		live = 0
 	}
-	for i, c := range w.changes {
-		if c.starts == x.e.ID {
-			_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, x.e.StartTime,
-				w.base+int64(i)+1, w.version, x.text, c.text)
-			return err
+	if x.first != 0 {
+		changes := ""
+		if c := w.changes[x.first-w.base-1]; c.starts == x.e.ID {
+			changes = c.text
 		}
+		_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, x.e.StartTime, x.first, w.version, x.text, changes)
+		return err
 	}
 	_, err := tx.Exec(sqlUpdateExecution, x.e.ID, live, w.version, x.text)
 	return err
 }
 
-// started returns the execution that an event started; empty if it started none.
+// started returns the version at which the commit starts an execution, 0 if it
+// does not. An event may start several, each by the failure of another.
+func (w *writes) started(id string) int64 {
+	for i, u := range w.units {
+		for _, c := range u.decision.Changes {
+			if c.Kind == engine.ExecutionStarted && c.Execution == id {
+				return w.base + int64(i) + 1
+			}
+		}
+	}
+	return 0
+}
+
+// requested returns the execution that a unit asked for and started; empty if
+// its event is no such request. A report may start rollbacks, too, but is not
+// known by them.
+func requested(u *unit) string {
+	switch u.ev.Body.(type) {
+	case engine.CreatePipeline, engine.StartExecution, engine.RollBack:
+		return started(u.decision.Changes)
+	}
+	return ""
+}
+
+// started returns the execution that changes tell the start of; empty if none.
 func started(changes []engine.Change) string {
 	for _, c := range changes {
 		if c.Kind == engine.ExecutionStarted {
