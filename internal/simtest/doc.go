@@ -23,9 +23,8 @@
 // planted_list_test.go are compiled into a copy of the engine, those of
 // planted_world_test.go are what dispatch could get wrong.
 //
-//	go test ./internal/simtest -run 'TestPlanted$' -v -scenarios
-//
-// says which seed and which scenario files catch which of them.
+// testdata/planted.txt says which seed and which scenario files catch which of
+// them; scripts/sim planted writes it.
 //
 // A failing seed prints its command:
 //

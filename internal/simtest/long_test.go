@@ -99,13 +99,14 @@ func (c campaign) tryBlock(from, to uint64) error {
 	return errors.Join(errs...)
 }
 
-// TestLong runs -seeds seeds, each twice, on all processors.
+// TestLong runs -seeds seeds, each twice, on all processors; without -seeds a few
+// that the other tests leave out.
 func TestLong(t *testing.T) {
-	if *seedsFlag == 0 {
-		t.Skip("only with -seeds; see scripts/sim")
-	}
 	c := newCampaign(t, "memory")
 	c.workers = runtime.GOMAXPROCS(0)
+	if *seedsFlag == 0 {
+		c.from, c.to, c.logf = 1001, 1020, t.Logf
+	}
 	c.try = func(_ int, seed uint64) error { return twice(seed) }
 	if err := c.run(); err != nil && !errors.Is(err, errTimeOver) {
 		t.Fatal(err)
@@ -114,6 +115,32 @@ func TestLong(t *testing.T) {
 
 // usualDatabaseSeeds are those that plain go test runs against each database.
 const usualDatabaseSeeds = 3
+
+// TestCampaignGoesOn: a run that was interrupted goes on behind the last block
+// that was done, and a seed that fails ends it.
+func TestCampaignGoesOn(t *testing.T) {
+	t.Parallel()
+	tried := map[uint64]int{}
+	wrong := errors.New("wrong")
+	c := campaign{from: 1, to: 20, block: 5, workers: 1, file: t.TempDir() + "/next", logf: t.Logf}
+	c.try = func(_ int, seed uint64) error {
+		tried[seed]++
+		if seed == 12 && tried[seed] == 1 {
+			return wrong
+		}
+		return nil
+	}
+	if err := c.run(); !errors.Is(err, wrong) {
+		t.Fatalf("a failing seed gave %v", err)
+	}
+	if text, err := os.ReadFile(c.file); err != nil || string(text) != "11\n" {
+		t.Fatalf("the next seed is %q, %v", text, err)
+	}
+	c.from = 11
+	if err := c.run(); err != nil || tried[10] != 1 || tried[12] != 2 || tried[20] != 1 || tried[21] != 0 {
+		t.Fatalf("%v, tried %v", err, tried)
+	}
+}
 
 // TestDatabases runs seeds with their store in a real database. What is logged is
 // what the store in memory logs.
