@@ -50,5 +50,5 @@ func (m *machine) overridable(e *Execution, b OverrideCondition) bool {
 	if e.Ended() {
 		return g.Status == Failed || g.Status == Errored
 	}
-	return e.Inside && e.Gate == b.Gate && e.Status == InProgress
+	return m.runs(e) && e.Gate == b.Gate
 }

@@ -65,8 +65,14 @@ func (m *machine) retryable(e *Execution, b RetryStage) bool {
 		ended := e.Status == Failed || e.Status == Stopped
 		return ended && (e.record().Status == Failed || e.record().Status == Stopped)
 	}
-	return e.Inside && e.Status == InProgress && e.Gate == "" && !b.AllActions &&
+	return m.runs(e) && e.Gate == "" && !b.AllActions &&
 		slices.ContainsFunc(e.Actions, func(a Action) bool { return a.Status == Failed })
+}
+
+// runs reports whether an execution is in a stage and goes on. A copy of one that
+// is not in the state any more does not (see Past).
+func (m *machine) runs(e *Execution) bool {
+	return e.Inside && e.Status == InProgress && m.s.Execution(e.ID) == e
 }
 
 // revive makes an ended execution live again, inside the stage where it ended.
