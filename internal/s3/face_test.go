@@ -6,9 +6,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,18 +38,39 @@ type face struct {
 	client *sdk.Client
 	// tamper, when set, changes requests after they were signed.
 	tamper func(*http.Request)
+	// connections counts those that were opened.
+	connections atomic.Int64
+}
+
+// team is a second key, which may do everything to keys below "team/" of the
+// one bucket, but remove none.
+var team = sigv4.Credentials{AccessKeyID: "AKIATEAMTEAMEXAMPLE", SecretAccessKey: "secret-of-the-team"}
+
+// signedHandler is a handler with the real authentication and policies.
+func signedHandler(s *Store, logger *slog.Logger) (*Handler, error) {
+	principals, err := iam.Open(iam.Config{Account: account, RootAccessKeyID: accessKey, RootSecretAccessKey: secretKey,
+		Principals: []iam.Configured{{Credentials: team, Principal: iam.Principal{Name: "team", Policies: map[string]string{"team": `{
+			"Version": "2012-10-17", "Statement": [
+				{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::` + bucket + `/team/*"},
+				{"Effect": "Deny", "Action": "s3:DeleteObject*", "Resource": "*"}]}`}}}},
+	})
+	auth := AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) {
+		return principals.AuthenticateStream(r, "s3")
+	})
+	return NewHandler(s, auth, principals.AuthorizeObject, logger), err
 }
 
 func newFace(t *testing.T, tls bool) *face {
 	t.Helper()
 	f := &face{fixture: newFixture(t, dbtest.SQLite(t))}
-	principals, err := iam.Open(iam.Config{Account: account, RootAccessKeyID: accessKey, RootSecretAccessKey: secretKey})
+	handler, err := signedHandler(f.Store, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	f.must(err)
-	auth := AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) {
-		return principals.AuthenticateStream(r, "s3")
-	})
-	handler := NewHandler(f.Store, auth, principals.Authorize, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	f.server = httptest.NewUnstartedServer(handler)
+	f.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			f.connections.Add(1)
+		}
+	}
 	if tls {
 		f.server.StartTLS()
 	} else {

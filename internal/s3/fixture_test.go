@@ -32,16 +32,21 @@ func newFixture(t *testing.T, d *db.DB) *fixture {
 	if err := d.Migrate(t.Context(), Schema()); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	f := openFixture(t, d, t.TempDir())
+	f.maxRow = -1 // every content is a blob, which tests can count
+	f.must(f.CreateBucket(t.Context(), Owner{Account: account, Region: "us-east-1"}, bucket))
+	return f
+}
+
+// openFixture is a fixture over what is there already.
+func openFixture(t *testing.T, d *db.DB, dir string) *fixture {
+	t.Helper()
 	blobs, err := blob.OpenDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = blobs.Close() })
-	f := &fixture{t: t, blobs: blobs, dir: dir, Store: New(d, blobs, slog.New(slog.NewTextHandler(t.Output(), nil)))}
-	f.maxRow = -1 // every content is a blob, which tests can count
-	f.must(f.CreateBucket(t.Context(), Owner{Account: account, Region: "us-east-1"}, bucket))
-	return f
+	return &fixture{t: t, blobs: blobs, dir: dir, Store: New(d, blobs, slog.New(slog.NewTextHandler(t.Output(), nil)))}
 }
 
 // each runs fn on SQLite and PostgreSQL with a bucket made.

@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
 // TestSDKUpload goes through a multipart upload call by call, with what the
@@ -187,6 +190,10 @@ func TestSDKPresignedPut(t *testing.T) {
 		}
 		f.wantError(send("other"), http.StatusBadRequest, "BadDigest")
 		f.wantContent("k", "", ErrNoSuchKey.Error())
+		late := signed.URL
+		signed.URL = strings.Replace(signed.URL, "X-Amz-Expires=60", "X-Amz-Expires=6000", 1)
+		f.wantError(send("by url"), http.StatusForbidden, "SignatureDoesNotMatch")
+		signed.URL = late
 		if answer := send("by url"); answer.StatusCode != http.StatusOK {
 			f.t.Fatalf("%d %s", answer.StatusCode, bodyOf(answer))
 		}
@@ -195,6 +202,72 @@ func TestSDKPresignedPut(t *testing.T) {
 		if o.Headers.ContentType != "text/x" || o.Headers.Metadata["m"] != "v" || o.Checksum.Algorithm != "SHA1" {
 			f.t.Errorf("object %+v", o)
 		}
+	})
+}
+
+// TestSDKExpired follows a URL after its time.
+func TestSDKExpired(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, false)
+	f.put("k", "content")
+	signer := v4.NewSigner()
+	for age, want := range map[time.Duration]int{30 * time.Second: http.StatusOK, 90 * time.Second: http.StatusForbidden} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+"/"+bucket+"/k?X-Amz-Expires=60", nil)
+		f.must(err)
+		url, _, err := signer.PresignHTTP(t.Context(), aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, r,
+			sigv4.UnsignedPayload, "s3", "us-east-1", time.Now().Add(-age), func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+		f.must(err)
+		r, err = http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		f.must(err)
+		answer := f.do(r)
+		if answer.StatusCode != want {
+			t.Errorf("%v after signing: %d, want %d: %s", age, answer.StatusCode, want, bodyOf(answer))
+		}
+		if want != http.StatusOK && !strings.Contains(bodyOf(answer), "Request has expired") {
+			t.Errorf("the answer does not say that the time is over")
+		}
+	}
+}
+
+// TestSDKSecondKey has a key that is for some objects only.
+func TestSDKSecondKey(t *testing.T) {
+	t.Parallel()
+	both(t, func(f *face) {
+		ctx, b := f.t.Context(), aws.String(bucket)
+		f.put("secret", "hidden")
+		c := f.as(team.AccessKeyID, team.SecretAccessKey, "us-east-1")
+		put := func(key string) error {
+			_, err := c.PutObject(ctx, &sdk.PutObjectInput{Bucket: b, Key: aws.String(key), Body: strings.NewReader("x")})
+			return err
+		}
+		f.must(put("team/a"))
+		denied := func(what string, err error) {
+			f.t.Helper()
+			f.wantCode(err, http.StatusForbidden, "AccessDenied")
+			if err == nil || !strings.Contains(err.Error(), what) {
+				f.t.Errorf("%s is not named: %v", what, err)
+			}
+		}
+		denied("s3:PutObject on resource: arn:aws:s3:::artifacts/team", put("team"))
+		_, err := c.GetObject(ctx, &sdk.GetObjectInput{Bucket: b, Key: aws.String("secret")})
+		denied("s3:GetObject", err)
+		_, err = c.CopyObject(ctx, &sdk.CopyObjectInput{Bucket: b, Key: aws.String("team/b"), CopySource: aws.String("artifacts/secret")})
+		denied("s3:GetObject on resource: arn:aws:s3:::artifacts/secret", err)
+		upload, err := c.CreateMultipartUpload(ctx, &sdk.CreateMultipartUploadInput{Bucket: b, Key: aws.String("team/b")})
+		f.must(err)
+		_, err = c.UploadPartCopy(ctx, &sdk.UploadPartCopyInput{Bucket: b, Key: aws.String("team/b"), UploadId: upload.UploadId, PartNumber: aws.Int32(1), CopySource: aws.String("artifacts/secret")})
+		denied("s3:GetObject", err)
+		_, err = c.ListObjectsV2(ctx, &sdk.ListObjectsV2Input{Bucket: b})
+		denied("s3:ListBucket", err)
+		_, err = c.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: b, Key: aws.String("team/a")})
+		denied("explicit deny", err)
+		out, err := c.DeleteObjects(ctx, &sdk.DeleteObjectsInput{Bucket: b, Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("team/a")}, {Key: aws.String("secret")}}}})
+		f.must(err)
+		if len(out.Errors) != 2 || *out.Errors[0].Code != "AccessDenied" {
+			f.t.Errorf("deleted %+v, errors %+v", out.Deleted, out.Errors)
+		}
+		f.wantContent("team/a", "", "x")
+		f.wantContent("secret", "", "hidden")
 	})
 }
 

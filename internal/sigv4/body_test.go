@@ -351,6 +351,29 @@ func TestWholeBodies(t *testing.T) {
 	}
 }
 
+// TestChecksumOfTheObject: the request that completes a multipart upload has the
+// checksum of the object in its header, and another body.
+func TestChecksumOfTheObject(t *testing.T) {
+	t.Parallel()
+	for target, reason := range map[string]sigv4.Reason{"POST ?uploadId=x": 0, "PUT ?uploadId=x": sigv4.ChecksumMismatch, "POST ?uploads": sigv4.ChecksumMismatch} {
+		method, query, _ := strings.Cut(target, " ")
+		r, err := http.NewRequest(method, "http://127.0.0.1:18555/bucket/key"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("x-amz-checksum-crc32", "AAAAAA==")
+		hash := sigv4.Hash([]byte("<parts/>"))
+		sigv4.Sign(r, hash, testCredentials, "us-east-1", "s3", testTime)
+		got, err := read(r, strings.NewReader("<parts/>"))
+		if reason == 0 && (err != nil || got != "<parts/>") {
+			t.Errorf("%s: read %q, %v", target, got, err)
+		}
+		if reason != 0 && (err == nil || reasonOf(t, err) != reason) {
+			t.Errorf("%s: %v, want %d", target, err, reason)
+		}
+	}
+}
+
 // TestUnsignedS3Header: S3 wants every x-amz-* header signed.
 func TestUnsignedS3Header(t *testing.T) {
 	t.Parallel()
