@@ -67,6 +67,9 @@ func (h *history) rollbackStarted(f fact, e *execution, t *engine.Execution) {
 	case e.target.plan != h.plan:
 		f.w.fatalf("target %s is outdated", t.Target)
 	}
+	if had := f.row.past(t.Target); !slices.Equal(had.Variables, t.Variables) {
+		f.w.fatalf("rollback %s has the variables %v, its target %v", e.id, t.Variables, had.Variables)
+	}
 	f.w.logf("%s: rollback of %s to %s", t.Trigger.Type, stage, short(t.Target))
 	e.at = h.plan.Stage(stage)
 	for name, a := range e.target.artifacts { // copied: no order is observed

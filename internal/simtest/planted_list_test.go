@@ -159,6 +159,12 @@ var plants = []plant{
 		e.Artifacts = nil
 	}
 `},
+	{"rollback without variables", "rollback.go", `e.Stage = stage
+`, `e.Stage = stage
+	if planted("rollback without variables") {
+		e.Variables = nil
+	}
+`},
 	{"rollback chained", "rollback.go", `if e.Type == Rollback || st == nil`,
 		`if e.Type == Rollback && !planted("rollback chained") || st == nil`},
 	{"rollback into a running stage", "rollback.go", `case m.s.Stage(b.Stage).Holder != "":`,
