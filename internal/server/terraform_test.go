@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
+	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-cd/penstock/internal/server"
@@ -138,8 +139,8 @@ func (t *terraform) planned() map[string]string {
 	return planned
 }
 
-// TestTerraform takes pipelines of both types, a custom action type and a webhook
-// through their lives: applied, found unchanged, changed in place, destroyed.
+// TestTerraform takes pipelines of both types, stage conditions, a custom action
+// type and a webhook through their lives: applied, found unchanged, changed in place, destroyed.
 func TestTerraform(t *testing.T) {
 	t.Parallel()
 	b := hookBed(t, func(c *server.Config) { c.InertTriggers = true })
@@ -152,7 +153,8 @@ func TestTerraform(t *testing.T) {
 	tf.set("b", "stable", "two")
 	want := map[string]string{}
 	for _, address := range []string{
-		"aws_codepipeline.v1", "aws_codepipeline.v2", "aws_codepipeline.regions", "aws_codepipeline_custom_action_type.make", "aws_codepipeline_webhook.push",
+		"aws_codepipeline.v1", "aws_codepipeline.v2", "aws_codepipeline.regions", "aws_codepipeline.gated",
+		"aws_codepipeline_custom_action_type.make", "aws_codepipeline_webhook.push",
 	} {
 		want[address] = "update"
 	}
@@ -209,6 +211,15 @@ func (t *terraform) applied(team, branch, release string, version int32) {
 	if p := three.Pipeline; p.ArtifactStore != nil || len(p.ArtifactStores) != 2 || len(p.Triggers) != 1 ||
 		p.Triggers[0].GitConfiguration.Push[0].Branches.Includes[0] != branch || *p.Version != version {
 		t.t.Errorf("pipeline three is %+v", p)
+	}
+	four, err := t.cp.GetPipeline(t.t.Context(), &cp.GetPipelineInput{Name: aws.String("four")})
+	t.must(err)
+	gate := four.Pipeline.Stages[1]
+	if rules := gate.BeforeEntry.Conditions[0].Rules; len(rules) != 2 || rules[0].Configuration["Value"] != release ||
+		gate.OnSuccess.Conditions[0].Rules[0].Configuration["AlarmName"] != branch || len(gate.OnFailure.Conditions[0].Rules[0].Commands) != 1 ||
+		four.Pipeline.Stages[0].OnFailure.RetryConfiguration.RetryMode != types.StageRetryModeAllActions ||
+		four.Pipeline.ExecutionMode != types.ExecutionModeQueued || *four.Pipeline.Version != version {
+		t.t.Errorf("pipeline four is %+v", four.Pipeline)
 	}
 	if hooks := t.hooks(); len(hooks) != 1 || aws.ToString(hooks[0].Definition.Filters[0].MatchEquals) != "refs/heads/"+branch {
 		t.t.Errorf("webhooks %+v", hooks)

@@ -1,5 +1,5 @@
-# What TestTerraform applies: pipelines of both types, a custom action type and a
-# webhook. The variables change in the second round.
+# What TestTerraform applies: pipelines of both types, one with conditions, a custom
+# action type and a webhook. The variables change in the second round.
 
 terraform {
   required_providers {
@@ -238,6 +238,117 @@ resource "aws_codepipeline" "regions" {
       region          = "us-east-1"
       input_artifacts = ["App"]
       configuration   = { ProjectName = "site" }
+    }
+  }
+}
+
+# Stage conditions, in a queue. Version 5.100 of the provider does not keep the
+# timeout_in_minutes of a rule, so none is set.
+resource "aws_codepipeline" "gated" {
+  name           = "four"
+  role_arn       = local.role
+  pipeline_type  = "V2"
+  execution_mode = "QUEUED"
+
+  artifact_store {
+    type     = "S3"
+    location = "artifacts"
+  }
+
+  variable {
+    name          = "Release"
+    default_value = "none"
+  }
+
+  stage {
+    name = "Source"
+    action {
+      name             = "Fetch"
+      category         = "Source"
+      owner            = "AWS"
+      provider         = "S3"
+      version          = "1"
+      output_artifacts = ["App"]
+      configuration = {
+        S3Bucket             = "upload"
+        S3ObjectKey          = "app.zip"
+        PollForSourceChanges = "false"
+      }
+    }
+    on_failure {
+      result = "RETRY"
+      retry_configuration {
+        retry_mode = "ALL_ACTIONS"
+      }
+    }
+  }
+
+  stage {
+    name = "Gate"
+    before_entry {
+      condition {
+        result = "FAIL"
+        rule {
+          name = "IsRelease"
+          rule_type_id {
+            category = "Rule"
+            owner    = "AWS"
+            provider = "VariableCheck"
+            version  = "1"
+          }
+          configuration = {
+            Variable = "#{variables.Release}"
+            Operator = "EQ"
+            Value    = var.release
+          }
+        }
+        rule {
+          name = "Night"
+          rule_type_id {
+            category = "Rule"
+            provider = "DeploymentWindow"
+          }
+          configuration = { Cron = "* 0-30 3 ? * MON-FRI *", TimeZone = "Europe/Berlin" }
+        }
+      }
+    }
+    on_success {
+      condition {
+        result = "ROLLBACK"
+        rule {
+          name = "Quiet"
+          rule_type_id {
+            category = "Rule"
+            provider = "CloudWatchAlarm"
+            owner    = "AWS"
+            version  = "1"
+          }
+          configuration = { AlarmName = var.branch, AlarmStates = "ALARM", WaitTime = "1" }
+        }
+      }
+    }
+    on_failure {
+      condition {
+        result = "ROLLBACK"
+        rule {
+          name            = "Look"
+          commands        = ["test -f index.html"]
+          input_artifacts = ["App"]
+          rule_type_id {
+            category = "Rule"
+            owner    = "AWS"
+            provider = "Commands"
+            version  = "1"
+          }
+        }
+      }
+    }
+    action {
+      name     = "Review"
+      category = "Approval"
+      owner    = "AWS"
+      provider = "Manual"
+      version  = "1"
     }
   }
 }
