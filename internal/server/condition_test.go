@@ -2,9 +2,12 @@ package server_test
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +17,7 @@ import (
 	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 
+	"github.com/penstock-cd/penstock/internal/awsjson"
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/server"
 )
@@ -173,4 +177,38 @@ func TestBuildRules(t *testing.T) {
 	})
 	b.must(err)
 	b.await("web", x, types.PipelineExecutionStatusSucceeded)
+}
+
+// TestConditionsExample is examples/conditions on a server: a bad release goes
+// back to the good one before it.
+func TestConditionsExample(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("builds run on Linux")
+	}
+	base := t.TempDir()
+	b := newBed(t, func(c *server.Config) { c.Connections = map[string]server.Connection{"*": {URL: base}} })
+	dir := filepath.Join(base, "example", "conditions")
+	b.must(os.CopyFS(dir, os.DirFS("../../examples/conditions")))
+	repository(t, filepath.Join(base, "example"), "conditions")
+	text, err := os.ReadFile(filepath.Join(dir, "pipeline.json"))
+	b.must(err)
+	wire := &awsjson.Client{
+		Endpoint: b.Endpoint(), Region: region, Service: "codepipeline", TargetPrefix: "CodePipeline_20150709", Credentials: b.Root(),
+	}
+	b.must(wire.Call(t.Context(), "CreatePipeline", json.RawMessage(text), nil))
+	const name = "conditions"
+	good := b.newest(name)
+	b.await(name, good, types.PipelineExecutionStatusSucceeded)
+	if meta := b.state(name, "Test").RetryStageMetadata; meta == nil || aws.ToInt32(meta.AutoStageRetryAttempt) != 1 {
+		t.Errorf("the test was retried: %+v", meta)
+	}
+	bad := b.run(&cp.StartPipelineExecutionInput{
+		Name: aws.String(name), Variables: []types.PipelineVariable{{Name: aws.String("Health"), Value: aws.String("bad")}},
+	})
+	b.await(name, bad, types.PipelineExecutionStatusFailed)
+	back := b.await(name, b.newest(name), types.PipelineExecutionStatusSucceeded)
+	if back.ExecutionType != types.ExecutionTypeRollback || aws.ToString(back.RollbackMetadata.RollbackTargetPipelineExecutionId) != good {
+		t.Errorf("the newest execution is %+v, want a rollback to %s", back, good)
+	}
 }
