@@ -123,6 +123,38 @@ func TestEndedInTheSameBatch(t *testing.T) {
 	})
 }
 
+// TestStartedEndedAndRetriedInOneBatch has one row for an execution that a batch
+// starts, ends and brings back.
+func TestStartedEndedAndRetriedInOneBatch(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		created := b.create(twoStages())
+		_, end := b.source.next(t)
+		end(provider.Failure(provider.CodeJobFailed, "no"))
+		b.await(created, engine.Failed) // the stage is free
+		start := engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}}
+		decisions, _ := b.ApplyTogether(t.Context(), key, start)
+		first := decisions[0].ExecutionID
+		decisions, errs := b.ApplyTogether(t.Context(), key, engine.StopExecution{Execution: first, Abandon: true}, start)
+		if errs[1] != nil {
+			t.Fatal(errs[1])
+		}
+		second := decisions[1].ExecutionID
+		_, errs = b.ApplyTogether(t.Context(), key,
+			engine.StopExecution{Execution: second, Abandon: true},
+			engine.RetryStage{Stage: "Source", Execution: second},
+			engine.StopExecution{Execution: second, Abandon: true},
+			engine.RetryStage{Stage: "Source", Execution: second})
+		for i, err := range errs {
+			if err != nil {
+				t.Errorf("event %d: %v", i, err)
+			}
+		}
+		if x := b.await(second, engine.InProgress); x.Stages[0].ManualRetries != 2 {
+			t.Errorf("the execution is %+v", x)
+		}
+	})
+}
+
 // TestStartedByAReport looks at a rollback that a failed action's report starts:
 // its row is there, and so is the report in the history of both executions.
 func TestStartedByAReport(t *testing.T) {

@@ -68,7 +68,11 @@ func (w *writes) prepare() error {
 	var void []string
 	for _, u := range w.units {
 		for _, e := range u.decision.Touched {
-			if !slices.Contains(touched, e) {
+			// One that came back after its end is another copy: the later counts.
+			same := func(t *engine.Execution) bool { return t.ID == e.ID }
+			if i := slices.IndexFunc(touched, same); i >= 0 {
+				touched[i] = e
+			} else {
 				touched = append(touched, e)
 			}
 		}
