@@ -93,6 +93,34 @@ func TestRetrySuperseded(t *testing.T) {
 	}
 }
 
+// TestConcurrentExecutions counts to the limit that there is by default: waiting
+// executions count too (execution.md 2.6).
+func TestConcurrentExecutions(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []types.ExecutionMode{types.ExecutionModeQueued, types.ExecutionModeParallel} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			p := declare("web", pulseStage(), gateStage("Gate"))
+			p.ExecutionMode = mode
+			first := b.create(p)
+			start := func() error {
+				_, err := b.cp.StartPipelineExecution(t.Context(), &cp.StartPipelineExecutionInput{Name: p.Name})
+				return err
+			}
+			for range 49 {
+				b.must(start())
+			}
+			if _, ok := errors.AsType[*types.ConcurrentPipelineExecutionsLimitExceededException](start()); !ok {
+				t.Errorf("one more than fifty: %v", start())
+			}
+			b.gate.let(first, provider.Report{Status: provider.Succeeded})
+			b.await("web", first, types.PipelineExecutionStatusSucceeded)
+			b.must(start())
+		})
+	}
+}
+
 // TestPutActionRevision starts executions by pushing revisions.
 func TestPutActionRevision(t *testing.T) {
 	t.Parallel()

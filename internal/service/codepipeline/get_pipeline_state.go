@@ -50,11 +50,21 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 		}
 		out.StageStates = append(out.StageStates, *stage)
 	}
-	// The types that are not built in may be changed.
-	if state.Settled && types == s.types {
+	// The types that are not built in may be changed, also those of older versions.
+	if state.Settled && types == s.types && ofVersion(p.Version, &state) {
 		s.rendered.keepState(p, state, out)
 	}
 	return out, nil
+}
+
+// ofVersion reports whether all actions of a state ran under one version.
+func ofVersion(version int, state *dispatch.State) bool {
+	for _, attempts := range state.Actions { //floors:ordered a question about all of them
+		if slices.ContainsFunc(attempts, func(a dispatch.ActionExecution) bool { return a.Version != version }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *Service) stageState(ctx context.Context, p dispatch.Pipeline, plan *pipeline.Plan, types pipeline.ActionTypes, i int, state *dispatch.State) (*wire.StageState, error) {
