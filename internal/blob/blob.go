@@ -37,7 +37,7 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 	// Walk calls fn for every blob, in no promised order, and stops at its first
 	// error, which it returns. Blobs put or deleted meanwhile may be seen or not.
-	// The hashes of the Info are empty.
+	// The hash of the Info is empty.
 	Walk(ctx context.Context, fn func(Info) error) error
 }
 
@@ -46,10 +46,9 @@ type Info struct {
 	Key string
 	// Size is in bytes.
 	Size int64
-	// MD5 and SHA256 are lower-case hexadecimal, computed while Put streamed the
-	// content; Walk leaves them empty.
-	MD5    string
-	SHA256 string
+	// MD5 is lower-case hexadecimal, computed while Put streamed the content; Walk
+	// leaves it empty.
+	MD5 string
 	// Modified is when the content was written, by the clock of the machine or
 	// file server that keeps it.
 	Modified time.Time

@@ -3,7 +3,6 @@ package blob
 import (
 	"context"
 	"crypto/md5"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -54,9 +53,9 @@ func (d *Dir) put(ctx context.Context, key string, r io.Reader) (Info, error) {
 
 // fill streams r into tmp, hashing on the way, and syncs it.
 func (d *Dir) fill(ctx context.Context, tmp *os.File, r io.Reader) (Info, error) {
-	sum5, sum256 := md5.New(), sha256.New()
+	sum := md5.New()
 	src := &source{ctx: ctx, r: r}
-	dst := struct{ io.Writer }{io.MultiWriter(tmp, sum5, sum256)}
+	dst := struct{ io.Writer }{io.MultiWriter(tmp, sum)}
 	buffer := d.buffers.Get().(*[copyBuffer]byte)
 	_, err := io.CopyBuffer(dst, src, buffer[:])
 	d.buffers.Put(buffer)
@@ -78,8 +77,7 @@ func (d *Dir) fill(ctx context.Context, tmp *os.File, r io.Reader) (Info, error)
 	}
 	return Info{
 		Size:     stat.Size(),
-		MD5:      hex.EncodeToString(sum5.Sum(nil)),
-		SHA256:   hex.EncodeToString(sum256.Sum(nil)),
+		MD5:      hex.EncodeToString(sum.Sum(nil)),
 		Modified: stat.ModTime(),
 	}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -82,6 +83,7 @@ type crashed struct {
 	url, dir string
 	endpoint string
 	client   *http.Client
+	discard  bool // content is too large to keep: its length stands for it
 
 	mu      sync.Mutex
 	objects map[string][]byte // acknowledged
@@ -99,6 +101,11 @@ type crashUpload struct {
 
 // spawn starts a server and returns what kills it.
 func (c *crashed) spawn() (kill func()) {
+	kill, _ = c.spawnProcess()
+	return kill
+}
+
+func (c *crashed) spawnProcess() (kill func(), process int) {
 	c.t.Helper()
 	program, err := os.Executable()
 	if err != nil {
@@ -130,7 +137,7 @@ func (c *crashed) spawn() (kill func()) {
 		_ = cmd.Wait()
 		_ = stdin.Close()
 		c.client.CloseIdleConnections()
-	}
+	}, cmd.Process.Pid
 }
 
 // send returns the status and content of an answer, or an error when the server
@@ -148,6 +155,10 @@ func (c *crashed) send(ctx context.Context, method, path string, body io.Reader,
 		return 0, nil, nil, err
 	}
 	defer answer.Body.Close()
+	if c.discard {
+		n, err := io.Copy(io.Discard, answer.Body)
+		return answer.StatusCode, answer.Header, strconv.AppendInt(nil, n, 10), err
+	}
 	content, err := io.ReadAll(answer.Body)
 	return answer.StatusCode, answer.Header, content, err
 }

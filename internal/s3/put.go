@@ -53,13 +53,15 @@ func (s *Store) putObject(ctx context.Context, bucket, key string, r io.Reader, 
 	if err != nil {
 		return Object{}, err
 	}
-	// Refuse before reading gigabytes what is bound to be refused after.
-	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		_, _, err := s.beforePut(tx, bucket, key, opts, "")
-		return err
-	})
-	if err != nil {
-		return Object{}, err
+	if opts.Size == nil || *opts.Size > int64(s.maxRow) {
+		// Refuse before reading gigabytes what is bound to be refused after.
+		err = s.db.Read(ctx, func(tx *db.Tx) error {
+			_, _, err := s.beforePut(tx, bucket, key, opts, "")
+			return err
+		})
+		if err != nil {
+			return Object{}, err
+		}
 	}
 	k, err := s.keep(ctx, body)
 	if err != nil {

@@ -1,0 +1,66 @@
+package s3
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/penstock-cd/penstock/internal/db/dbtest"
+)
+
+// peak is the most memory that a process ever had resident, in bytes.
+func peak(t *testing.T, process int) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(status, []byte("VmHWM:"))
+	n, err := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.SplitN(rest, []byte("\n"), 2)[0], []byte("kB")))), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n << 10
+}
+
+// TestMemory has an object pass through a server both ways: it holds no more of
+// a large one than of a small one.
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	size := int64(256 << 20)
+	if testing.Short() {
+		size = 96 << 20
+	}
+	c := &crashed{t: t, url: dbtest.SQLiteURL(t), dir: t.TempDir(), discard: true}
+	kill, process := c.spawnProcess()
+	defer kill()
+	pass := func(key string, size int64) {
+		status, _, body, err := c.send(t.Context(), "PUT", key, io.LimitReader(zeros{}, size), size)
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("%d %s %v", status, body, err)
+		}
+		if status, _, got, err := c.send(t.Context(), "GET", key, nil, 0); err != nil || status != http.StatusOK || string(got) != fmt.Sprint(size) {
+			t.Fatalf("%d, %s bytes, %v", status, got, err)
+		}
+	}
+	pass("small", 1<<20)
+	before := peak(t, process)
+	pass("large", size)
+	if more := peak(t, process) - before; more > 64<<20 {
+		t.Errorf("%d MiB more resident while %d MiB passed", more>>20, size>>20)
+	} else {
+		t.Logf("%d KiB more resident while %d MiB passed", more>>10, size>>20)
+	}
+}
+
+// zeros is content without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
