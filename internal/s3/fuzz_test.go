@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	"github.com/penstock-cd/penstock/internal/blob"
@@ -141,6 +142,45 @@ func FuzzKey(f *testing.F) {
 		}
 		if w := do(t, "DELETE", path, ""); w.Code != http.StatusNoContent {
 			t.Errorf("delete %q: %d %s", key, w.Code, w.Body)
+		}
+	})
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, target := range []string{
+		"/", "//", "/b", "/b/", "/b/k", "/b//k", "/b/../k", "/b%2Fx/k", "/b/%2e%2e/%2F", "/b/k?versionId=", "/b?list-type=2&prefix=%ff",
+		"/b?uploads", "/b/k?uploadId=1&partNumber=2", "/b/k?a=%zz", "/b?delete&acl", "/b/%F0%9F%98%80", "/?x-id=ListBuckets", "/b/k;a?b;c",
+	} {
+		for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"} {
+			f.Add(method, target, "bytes=0-1")
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, target, value string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			t.Skip()
+		}
+		bucket, key, err := splitPath(u)
+		if err == nil && strings.HasPrefix(u.Path, "/") && u.Path != "/"+bucket && u.Path != "/"+bucket+"/"+key {
+			t.Errorf("%q is split into %q and %q", u.Path, bucket, key)
+		}
+		query, _ := url.ParseQuery(u.RawQuery)
+		header := http.Header{"Range": {value}, "If-Match": {value}, "If-None-Match": {value}, "If-Modified-Since": {value}}
+		name := operationOf(method, bucket, key, query, header)
+		if name != "" && !utf8.ValidString(name) || strings.ContainsAny(name, "!?&=") {
+			t.Errorf("operation %q", name)
+		}
+		if key == "" && strings.HasSuffix(name, "Object") && name != "PostObject" {
+			t.Errorf("%s %q: operation %q has no key", method, target, name)
+		}
+		conditions(header, Object{ETag: "x"})
+		if part, ok, err := parseRange(value, 10); ok && err == nil && (part.start < 0 || part.length < 1 || part.start+part.length > 10) {
+			t.Errorf("range %q: %+v", value, part)
+		}
+		metadata(http.Header{"X-Amz-Meta-" + value: {value}})
+		contentEncoding(http.Header{"Content-Encoding": {value}})
+		if decoded, err := url.QueryUnescape(urlEncode(key)); err != nil || decoded != key {
+			t.Errorf("%q encodes to %q", key, urlEncode(key))
 		}
 	})
 }

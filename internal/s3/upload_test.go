@@ -54,8 +54,9 @@ func TestUpload(t *testing.T) {
 		f.versioned()
 		f.put("k", "before")
 		u := f.begin("k", "", "")
-		third, first := f.part(u, 30, "ccc"), f.part(u, 1, "wrong")
-		first = f.part(u, 1, "a") // in place of it
+		third := f.part(u, 30, "ccc")
+		f.part(u, 1, "wrong")
+		first := f.part(u, 1, "a") // in place of it
 		f.part(u, 7, "left out")
 		second := f.part(u, 10, "bb")
 		f.wantContent("k", "", "before")
