@@ -5,7 +5,13 @@
 // structures stop at the services, the console and the command line.
 package api
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// MaxWait is the longest time that a caller may ask to wait for an answer.
+const MaxWait = 20 * time.Second
 
 // Caller is who sent a request, as proven by its signature. It is a parameter
 // of every operation, never a context value, so that authorization cannot be
@@ -24,6 +30,12 @@ type Caller struct {
 	// SourceIP is the address that the request came from, without the port; empty
 	// if it is unknown.
 	SourceIP string
+	// Session is what temporary credentials permit, in the words of iam; empty for
+	// a caller with a permanent key.
+	Session string
+	// Wait is how long the caller is willing to wait for an answer that is empty
+	// now, at most MaxWait. Most operations do not wait.
+	Wait time.Duration
 	// RequestID is the id under which the request is logged and answered.
 	RequestID string
 }

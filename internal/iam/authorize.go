@@ -38,7 +38,11 @@ func (s *Service) AuthorizeWith(caller api.Caller, r Request) error {
 
 // Ask is AuthorizeWith for a resource that may have tags.
 func (s *Service) Ask(caller api.Caller, q Question) error {
-	return refused(caller, q.Request, " because no identity-based policy allows the "+q.Action+" action", func() (Decision, error) {
+	kind := "identity-based"
+	if caller.Session != "" {
+		kind = "session"
+	}
+	return refused(caller, q.Request, " because no "+kind+" policy allows the "+q.Action+" action", func() (Decision, error) {
 		return s.decide(caller, q)
 	})
 }
@@ -78,6 +82,9 @@ func refused(caller api.Caller, r Request, missing string, decide func() (Decisi
 
 // decide asks the policies of a caller.
 func (s *Service) decide(caller api.Caller, q Question) (Decision, error) {
+	if caller.Session != "" {
+		return decideSession(caller, q.Request)
+	}
 	if caller.ARN == s.rootARN {
 		return Allowed, nil
 	}

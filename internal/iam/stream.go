@@ -24,17 +24,19 @@ func (s *Service) AuthenticateStream(r *http.Request, service string) (api.Calle
 	if err := sig.CheckScope(service); err != nil {
 		return api.Caller{}, nil, s3SignatureError(err, r)
 	}
-	key, err := s.find(r.Context(), sig.AccessKeyID)
-	if err != nil {
-		return api.Caller{}, nil, err
-	}
-	if key == nil {
+	key, err := s.holderOf(r, sig)
+	switch {
+	case errors.Is(err, errUnknownKey):
 		return api.Caller{}, nil, &api.Error{Code: "InvalidAccessKeyId", Status: http.StatusForbidden,
 			Message: "The AWS Access Key Id you provided does not exist in our records."}
-	}
-	if sig.SessionToken != "" {
+	case errors.Is(err, errInvalidToken):
 		return api.Caller{}, nil, &api.Error{Code: "InvalidToken", Status: http.StatusBadRequest,
 			Message: "The provided token is malformed or otherwise invalid."}
+	case errors.Is(err, errSessionExpired):
+		return api.Caller{}, nil, &api.Error{Code: "ExpiredToken", Status: http.StatusBadRequest,
+			Message: "The provided token has expired."}
+	case err != nil:
+		return api.Caller{}, nil, err
 	}
 	declared := sig.PayloadHash
 	if declared == "" && sig.Presigned {
@@ -51,7 +53,7 @@ func (s *Service) AuthenticateStream(r *http.Request, service string) (api.Calle
 	if err != nil {
 		return api.Caller{}, nil, s3BodyError(err)
 	}
-	s.note(sig.AccessKeyID, key, sig.Service)
+	s.note(sig.AccessKeyID, key.knownKey, sig.Service)
 	return key.caller(r, sig), s3Body{body}, nil
 }
 

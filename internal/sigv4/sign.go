@@ -18,8 +18,8 @@ func Hash(body []byte) string {
 // Sign adds X-Amz-Date, the session token if there is one, for S3 the payload
 // hash, and the Authorization header to a request about to be sent. bodyHash is
 // the Hash of the body or, for S3 only, UnsignedPayload. All headers named
-// content-* (but content-length) and x-amz-* are signed, so they must be set
-// before. Signing again replaces the signature.
+// content-* (but content-length), x-amz-* and x-penstock-* are signed, so they
+// must be set before. Signing again replaces the signature.
 func Sign(r *http.Request, bodyHash string, c Credentials, region, service string, now time.Time) {
 	s := &Signature{
 		AccessKeyID: c.AccessKeyID,
@@ -53,7 +53,7 @@ func signedHeaders(h http.Header) []string {
 	names := []string{"host"}
 	for name := range h {
 		lower := strings.ToLower(name)
-		if strings.HasPrefix(lower, "x-amz-") || strings.HasPrefix(lower, "content-") && lower != "content-length" {
+		if strings.HasPrefix(lower, "x-amz-") || strings.HasPrefix(lower, "x-penstock-") || strings.HasPrefix(lower, "content-") && lower != "content-length" {
 			names = append(names, lower)
 		}
 	}
