@@ -151,6 +151,7 @@ func (d *Dispatcher) actionType(id pipeline.ActionTypeID, text string) (pipeline
 			return t, fmt.Errorf("decoding action type %s: %w", id, err)
 		}
 		declared.fill(&t)
+		t.Available = t.Available && declared.Executor.Type == ExecutorJobWorker
 		return t, nil
 	}
 	var def ActionTypeDefinition

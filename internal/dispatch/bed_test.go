@@ -28,6 +28,8 @@ type bed struct {
 	// openLog and now replace the bed's own at the next start.
 	openLog func(context.Context, string, []string) (dispatch.Log, error)
 	now     func() time.Time
+	// configure changes the configuration of the next start.
+	configure func(*dispatch.Config)
 	// lease is that of nodes that share the database; zero: there is one node.
 	lease time.Duration
 }
@@ -147,6 +149,9 @@ func (b *bed) start() {
 	}
 	if cfg.OpenLog == nil {
 		cfg.OpenLog = func(context.Context, string, []string) (dispatch.Log, error) { return discard{}, nil }
+	}
+	if b.configure != nil {
+		b.configure(&cfg)
 	}
 	b.Dispatcher = dispatch.New(cfg)
 	if err := b.Run(b.t.Context()); err != nil {

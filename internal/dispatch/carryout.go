@@ -114,7 +114,7 @@ func (d *Dispatcher) carryOutOnce(ctx context.Context, x effect) error {
 // runAction brings an action to its end: resolve, begin, start, await, report.
 func (d *Dispatcher) runAction(ctx context.Context, x effect) error {
 	if x.Due >= x.Deadline || d.nowMillis() >= x.Deadline {
-		return d.report(ctx, x, engine.DeadlineReached{Execution: x.ExecutionID, Action: x.ActionID})
+		return d.timeOut(ctx, x)
 	}
 	job, err := d.prepare(ctx, x)
 	if err != nil {
@@ -128,8 +128,7 @@ func (d *Dispatcher) runAction(ctx context.Context, x effect) error {
 	}
 	p, ok := d.Catalogue.Provider(job.plan.Type)
 	if !ok {
-		return d.finish(ctx, x, provider.Failure(provider.CodeConfigurationError,
-			fmt.Sprintf("No provider for action type %s is available on this server.", job.plan.Type)))
+		return d.runJob(ctx, x, job)
 	}
 	start, report := d.decide(x, p)
 	if report != nil {
@@ -340,6 +339,9 @@ func (d *Dispatcher) stopAction(ctx context.Context, x effect) error {
 		}
 	}
 	return d.DB.Write(ctx, func(tx *db.Tx) error {
+		if err := d.withdrawJob(tx, x.ActionID); err != nil {
+			return err
+		}
 		_, err := tx.Exec(sqlDeleteEffect, x.ID)
 		return err
 	})
@@ -364,6 +366,11 @@ const reportGrace = 5 * time.Second
 // report applies an event until it is applied: a verdict is never lost while
 // this process lives. Repeating it is harmless.
 func (d *Dispatcher) report(ctx context.Context, x effect, body engine.Body) error {
+	return d.reportWith(ctx, x, body, nil)
+}
+
+// reportWith is report with what belongs into the same commit.
+func (d *Dispatcher) reportWith(ctx context.Context, x effect, body engine.Body, also func(tx *db.Tx) error) error {
 	ev := d.event(body)
 	if _, ok := body.(engine.DeadlineReached); ok {
 		// The database's clock said so; this node's may be behind it.
@@ -374,7 +381,7 @@ func (d *Dispatcher) report(ctx context.Context, x effect, body engine.Body) err
 	stop := context.AfterFunc(d.ctx, func() { time.AfterFunc(reportGrace, cancel) })
 	defer stop()
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		_, err := d.apply(ctx, x.PipelineID, &unit{ev: ev})
+		_, err := d.apply(ctx, x.PipelineID, &unit{ev: ev, also: also})
 		if err == nil {
 			d.asked.forget(x.ActionID)
 			return nil

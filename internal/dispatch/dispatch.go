@@ -40,6 +40,9 @@ type Config struct {
 	// JobWorkers says that job workers can poll this server for the actions of
 	// custom action types. Without it these types are known but unavailable.
 	JobWorkers bool
+	// JobAcknowledge is how long a job that was handed out may stay unacknowledged;
+	// zero means 60 s. Optional.
+	JobAcknowledge time.Duration
 	// InertTriggers permits triggers in declarations, which start nothing.
 	// Without it a declaration with any is refused.
 	InertTriggers bool
@@ -86,6 +89,9 @@ type Dispatcher struct {
 	work    context.Context
 	endWork context.CancelFunc
 	running sync.WaitGroup
+	// polls ends what waits for jobs.
+	polls    context.Context
+	endPolls context.CancelFunc
 }
 
 // Key names a pipeline as its users do.
@@ -113,6 +119,7 @@ func New(cfg Config) *Dispatcher {
 	}
 	cfg.Quotas = cfg.Quotas.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
+	polls, endPolls := context.WithCancel(ctx)
 	work, endWork := context.WithCancel(context.Background())
 	return &Dispatcher{
 		Config:   cfg,
@@ -128,6 +135,8 @@ func New(cfg Config) *Dispatcher {
 		cancel:   cancel,
 		work:     work,
 		endWork:  endWork,
+		polls:    polls,
+		endPolls: endPolls,
 	}
 }
 

@@ -40,6 +40,9 @@ type unit struct {
 	token string
 	// definition is the new version of an update.
 	definition *definition
+	// also, if not nil, writes what belongs into the same commit, which is made even
+	// if the event decides nothing. Its errJobChanged refuses the event.
+	also func(tx *db.Tx) error
 	// retried is set when an earlier commit of the event has an unknown outcome;
 	// that commit was made on top of version since.
 	retried bool
@@ -146,8 +149,12 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 		}
 		l.state = nil
 		var replayed *replayedError
+		var refused *refusedError
 		var missing *engine.Missing
 		switch {
+		case errors.As(err, &refused):
+			refused.unit.decision, refused.unit.err = engine.Decision{}, refused.err
+			open = slices.DeleteFunc(open, func(u *unit) bool { return u == refused.unit })
 		case errors.As(err, &missing):
 			// The unit has noted it: it is loaded with the state.
 		case errors.As(err, &replayed):
@@ -338,7 +345,7 @@ func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error)
 				ended[e.ID] = e
 			}
 		}
-		if len(decision.Changes) > 0 || len(decision.Touched) > 0 {
+		if len(decision.Changes) > 0 || len(decision.Touched) > 0 || u.also != nil {
 			w.add(u)
 		}
 	}
@@ -369,3 +376,11 @@ type replayedError struct {
 }
 
 func (e *replayedError) Error() string { return "start was made before as " + e.execution }
+
+// refusedError says that what belongs into the commit of an event forbids it.
+type refusedError struct {
+	unit *unit
+	err  error
+}
+
+func (e *refusedError) Error() string { return e.err.Error() }

@@ -153,7 +153,7 @@ func forgetExecution(tx *db.Tx, id string, gone []string) ([]string, error) {
 			return gone, err
 		}
 	}
-	for _, statement := range []string{sqlDeleteActions, sqlDeleteRules, sqlDeleteExecution} {
+	for _, statement := range []string{sqlDeleteActions, sqlDeleteRules, sqlDeleteJobs, sqlDeleteExecution} {
 		if _, err := tx.Exec(statement, id); err != nil {
 			return gone, err
 		}

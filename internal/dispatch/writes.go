@@ -268,6 +268,9 @@ func (w *writes) commitUnit(tx *db.Tx, u *unit, version int64, changes changesWr
 			return err
 		}
 	}
+	if err := u.commitAlso(tx); err != nil {
+		return err
+	}
 	if u.definition != nil {
 		_, err := tx.Exec(sqlInsertVersion, w.line.id, u.definition.version, u.definition.text, w.at)
 		if err != nil {
