@@ -77,7 +77,7 @@ func (w *writes) prepare() error {
 			}
 		}
 		void = append(void, u.decision.Void...)
-		text, err := packPart(u.decision.Changes)
+		text, err := packPart(remembered(u.decision.Changes))
 		if err != nil {
 			return fmt.Errorf("encoding changes of pipeline %s: %w", w.line.id, err)
 		}
@@ -176,6 +176,18 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 	}
 	_, err := tx.Exec(sqlUpdateExecution, x.e.ID, live, w.version, x.text)
 	return err
+}
+
+// remembered is what the history keeps of changes: not what the rows of action
+// and rule executions tell as well.
+func remembered(changes []engine.Change) []engine.Change {
+	kept := slices.Clone(changes)
+	for i := range kept {
+		c := &kept[i]
+		c.Inputs, c.Outputs, c.Deadline = nil, nil, 0
+		c.Outcome.OutputVariables, c.Outcome.ExternalExecutionID, c.Outcome.ExternalExecutionURL = nil, "", ""
+	}
+	return kept
 }
 
 // started returns the version at which the commit starts an execution, 0 if it

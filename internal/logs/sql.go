@@ -42,7 +42,10 @@ func (s *Store) segments(ctx context.Context, stream string) ([]segment, error) 
 				return err
 			}
 			g.open = open == 1
-			if err := json.Unmarshal(blocks, &g.blocks); err != nil {
+			if g.blob == ordinaryBlob {
+				g.blob = blobKey(stream, g.number)
+			}
+			if g.blocks, err = decodeBlocks(blocks); err != nil {
 				return fmt.Errorf("index of segment %d: %w", g.number, err)
 			}
 			list = append(list, g)
@@ -137,12 +140,37 @@ func (s *Store) readChunks(ctx context.Context, stream string, number, from int6
 	return list, err
 }
 
+// A closed segment stays for as long as the history does, so its row says only
+// what is out of the ordinary: nothing of its node, whose it is no longer, of the
+// name of its blob, if that follows from its own, and of the index of one block.
+const ordinaryBlob = "."
+
+func encodeBlocks(blocks []block) (string, error) {
+	if len(blocks) == 1 && blocks[0] == (block{}) {
+		return "", nil
+	}
+	text, err := json.Marshal(blocks)
+	return string(text), err
+}
+
+func decodeBlocks(text []byte) ([]block, error) {
+	if len(text) == 0 {
+		return []block{{}}, nil
+	}
+	var blocks []block
+	return blocks, json.Unmarshal(text, &blocks)
+}
+
 // closeSegment commits a segment as closed. A segment that is closed already
 // stays as it is, and false is returned.
 func (s *Store) closeSegment(ctx context.Context, stream string, g segment) (closed bool, err error) {
-	blocks, err := json.Marshal(g.blocks)
+	blocks, err := encodeBlocks(g.blocks)
 	if err != nil {
 		return false, err
+	}
+	blob := g.blob
+	if blob == blobKey(stream, g.number) {
+		blob = ordinaryBlob
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		now, err := tx.Now()
@@ -151,12 +179,12 @@ func (s *Store) closeSegment(ctx context.Context, stream string, g segment) (clo
 		}
 		n, err := tx.Exec(`
 			insert into log_segments (stream, segment, node, first_line, line_count, open, blob_key, blocks, closed_ms)
-			values ($1, $2, $3, $4, $5, 0, $6, $7, $8)
+			values ($1, $2, '', $3, $4, 0, $5, $6, $7)
 			on conflict (stream, segment) do update
-			set line_count = excluded.line_count, open = 0, blob_key = excluded.blob_key,
+			set node = '', line_count = excluded.line_count, open = 0, blob_key = excluded.blob_key,
 			    blocks = excluded.blocks, closed_ms = excluded.closed_ms
 			where log_segments.open = 1`,
-			stream, g.number, g.node, g.first, g.lines, g.blob, string(blocks), now)
+			stream, g.number, g.first, g.lines, blob, blocks, now)
 		if err != nil {
 			return err
 		}
