@@ -49,7 +49,7 @@ func (s *Store) keep(ctx context.Context, body *content) (kept, error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && body.ended:
 		head = head[:n]
 		sum := md5.Sum(head)
-		return kept{key: newContentKey(rowPrefix), row: head, size: int64(n), md5: hex.EncodeToString(sum[:]), ended: time.Now()}, nil
+		return kept{key: newContentKey(rowPrefix), row: head, size: int64(n), md5: hex.EncodeToString(sum[:]), ended: s.now()}, nil
 	case err != nil:
 		return kept{}, err
 	}
@@ -58,7 +58,7 @@ func (s *Store) keep(ctx context.Context, body *content) (kept, error) {
 
 // keepBlob stores content as a blob, whatever its size.
 func (s *Store) keepBlob(ctx context.Context, body io.Reader) (kept, error) {
-	end := &endReader{r: body}
+	end := &endReader{r: body, now: s.now}
 	key := newContentKey(blobPrefix)
 	info, err := s.blobs.Put(ctx, key, end)
 	return kept{key: key, size: info.Size, md5: info.MD5, ended: end.at}, err
@@ -66,14 +66,15 @@ func (s *Store) keepBlob(ctx context.Context, body io.Reader) (kept, error) {
 
 // endReader notes when the last content was read.
 type endReader struct {
-	r  io.Reader
-	at time.Time
+	r   io.Reader
+	now func() time.Time
+	at  time.Time
 }
 
 func (e *endReader) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
 	if err != nil {
-		e.at = time.Now()
+		e.at = e.now()
 	}
 	return n, err
 }
@@ -81,8 +82,7 @@ func (e *endReader) Read(p []byte) (int, error) {
 // fresh refuses to commit content so old that a sweep may be about to take it.
 // Of the two clocks one stands still while the machine sleeps, and the other may
 // be set.
-func (k kept) fresh() error {
-	now := time.Now()
+func (k kept) fresh(now time.Time) error {
 	if now.Sub(k.ended) > commitTime || now.Round(0).Sub(k.ended.Round(0)) > commitTime {
 		return fmt.Errorf("%w: the content was complete at %v, too long ago", ErrBusy, k.ended)
 	}

@@ -66,7 +66,7 @@ func (s *Store) uploadPart(ctx context.Context, bucket, key, id string, number i
 	p := Part{Number: number, Size: k.size, ETag: k.md5, Checksum: body.computed(), blobKey: k.key}
 	var replaced string
 	err = s.write(ctx, func(tx *db.Tx) (err error) {
-		if err := k.fresh(); err != nil {
+		if err := k.fresh(s.now()); err != nil {
 			return err
 		}
 		replaced, err = s.commitPart(tx, u, &p)

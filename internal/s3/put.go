@@ -74,7 +74,7 @@ func (s *Store) putObject(ctx context.Context, bucket, key string, r io.Reader, 
 	o.Headers.ContentType = cmp.Or(o.Headers.ContentType, defaultType)
 	var replaced string
 	err = s.write(ctx, func(tx *db.Tx) error {
-		if err := k.fresh(); err != nil {
+		if err := k.fresh(s.now()); err != nil {
 			return err
 		}
 		var err error

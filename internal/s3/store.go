@@ -22,6 +22,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/blob"
 	"github.com/penstock-cd/penstock/internal/db"
@@ -127,11 +128,12 @@ type Store struct {
 	created []CreatedFunc
 	maxRow  int   // the largest content that is kept in a row
 	minPart int64 // MinPart, but in tests
+	now     func() time.Time
 }
 
 // New returns a store over a database that has the Schema.
 func New(d *db.DB, blobs blob.Store, logger *slog.Logger) *Store {
-	return &Store{db: d, blobs: blobs, logger: logger, maxRow: maxRow, minPart: MinPart}
+	return &Store{db: d, blobs: blobs, logger: logger, maxRow: maxRow, minPart: MinPart, now: time.Now}
 }
 
 // OnCreated adds a function that learns of every new object version, in the

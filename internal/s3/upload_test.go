@@ -280,8 +280,17 @@ func TestSweepUploads(t *testing.T) {
 	})
 }
 
-// TestTooLate has a put come to its commit long after its content was complete,
-// when a sweep may have taken it.
+// stop has the server stand still for more than half an hour after the next
+// content is complete.
+func (f *fixture) stop() {
+	f.now = func() time.Time {
+		f.now = func() time.Time { return time.Now().Add(commitTime + time.Minute) }
+		return time.Now()
+	}
+}
+
+// TestTooLate has puts come to their commit long after their content was
+// complete, when a sweep may have taken it: they are refused.
 func TestTooLate(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
@@ -294,10 +303,25 @@ func TestTooLate(t *testing.T) {
 		"before the machine was asleep": {now.Round(0).Add(-commitTime - time.Second), ErrBusy},
 		"before the clock was set":      {now.Add(time.Hour), nil},
 	} {
-		if err := (kept{ended: tc.ended}).fresh(); !errors.Is(err, tc.want) {
+		if err := (kept{ended: tc.ended}).fresh(now); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", name, err, tc.want)
 		}
 	}
+	each(t, func(f *fixture) {
+		f.put("k", "before")
+		u := f.begin("k", "", "")
+		for _, rows := range []int{-1, maxRow} {
+			f.maxRow = rows
+			f.stop()
+			_, err := f.PutObject(f.t.Context(), bucket, "k", strings.NewReader("late"), PutOptions{})
+			f.wants(err, ErrBusy)
+		}
+		f.stop()
+		_, _, err := f.UploadPart(f.t.Context(), bucket, "k", u.ID, 1, strings.NewReader("late"), PutOptions{})
+		f.wants(err, ErrBusy)
+		f.wantContent("k", "", "before")
+		f.wantBlobs(1)
+	})
 }
 
 // TestUploadRaces has many clients at one upload: it ends once, whole or not at
