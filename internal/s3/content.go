@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -49,12 +50,16 @@ func (s *Store) keep(ctx context.Context, body *content) (kept, error) {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && body.ended:
 		head = head[:n]
 		sum := md5.Sum(head)
-		return kept{key: newContentKey(rowPrefix), row: head, size: int64(n), md5: hex.EncodeToString(sum[:]), ended: s.now()}, nil
+		return kept{key: newRowKey(), row: head, size: int64(n), md5: hex.EncodeToString(sum[:]), ended: s.now()}, nil
 	case err != nil:
 		return kept{}, err
 	}
 	return s.keepBlob(ctx, io.MultiReader(bytes.NewReader(head), body))
 }
+
+// newRowKey tells the content of one row from that of the version that takes its
+// place. It names no file, so it can be short.
+func newRowKey() string { return rowPrefix + rand.Text()[:16] }
 
 // keepBlob stores content as a blob, whatever its size.
 func (s *Store) keepBlob(ctx context.Context, body io.Reader) (kept, error) {

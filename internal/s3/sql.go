@@ -226,7 +226,7 @@ func updateDetails(tx *db.Tx, o Object) error {
 func blobInUse(tx *db.Tx, blobKey string) (bool, error) {
 	var versions, parts int64
 	err := tx.QueryRow(`
-		select (select count(*) from s3_versions where blob_key = $1 and blob_key <> ''),
+		select (select count(*) from s3_versions where blob_key = $1 and blob_key <> '' and content is null),
 			(select count(*) from s3_parts where blob_key = $1)`, blobKey).Scan(&versions, &parts)
 	return versions+parts > 0, err
 }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"cmp"
 	"context"
+	cryptorand "crypto/rand"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -157,7 +158,7 @@ func newTraces(before, after traces) traces {
 var (
 	historyTime  = regexp.MustCompile(`\b1[0-9]{12}\b`)
 	historyPart  = regexp.MustCompile(historyTime.String() + `|"seq":[0-9]+|` + historyToken.String())
-	historyToken = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|` +
+	historyToken = regexp.MustCompile(`row/[A-Z2-7]{16}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|` +
 		`\b` + historyName + `/(Fetched|Made)/[0-9A-Za-z]{7}\b|\b(s3|row)/[0-9a-f]{2}/[0-9a-f]{32}\b`)
 )
 
@@ -265,7 +266,9 @@ func (c *cloner) token(old string, k int64, tokens map[string]string) string {
 	}
 	var t string
 	switch {
-	case strings.HasPrefix(old, "s3/"), strings.HasPrefix(old, "row/"):
+	case strings.HasPrefix(old, "row/"):
+		t = "row/" + cryptorand.Text()[:16]
+	case strings.HasPrefix(old, "s3/"):
 		random := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 		t = old[:strings.Index(old, "/")+1] + random[:2] + "/" + random
 	case strings.Contains(old, "/"):
