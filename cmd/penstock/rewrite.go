@@ -235,6 +235,10 @@ func (r *rewritten) check(types pipeline.ActionTypes, region string) error {
 		if _, known := types.ActionType(u.Type); !known {
 			why = "is not known"
 		}
+		if u.Gate != "" {
+			errs = append(errs, fmt.Errorf("%s: rule type %s of the %s condition %s; take the condition out of the pipeline to run it here", p, u.Type, u.Gate, why))
+			continue
+		}
 		errs = append(errs, fmt.Errorf("%s: action type %s %s; leave the action out with --skip %s", p, u.Type, why, p))
 	}
 	if len(errs) > 0 {

@@ -30,7 +30,7 @@ func ActionTypes(more ...provider.Provider) (pipeline.ActionTypes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(context.Background(), cache, Config{}, nil, more)
+	return catalogueOf(cache, Config{}, nil, more)
 }
 
 // catalogue makes the providers: the one explicit list.
@@ -43,10 +43,10 @@ func (s *Server) catalogue(ctx context.Context) (*provider.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(ctx, cache, s.cfg, objects, s.opts.Providers)
+	return catalogueOf(cache, s.cfg, objects, s.opts.Providers)
 }
 
-func catalogueOf(ctx context.Context, cache *git.Cache, cfg Config, objects provider.ObjectsFor, more []provider.Provider) (*provider.Catalogue, error) {
+func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more []provider.Provider) (*provider.Catalogue, error) {
 	connections := source.NewCodeStarSourceConnection(cache, cfg.connections())
 	codeCommit := source.NewCodeCommit(cache, git.Remote{URL: cfg.CodeCommit})
 	builds := build.Config{
@@ -69,16 +69,12 @@ func catalogueOf(ctx context.Context, cache *git.Cache, cfg Config, objects prov
 	if err != nil {
 		return nil, err
 	}
-	rules, err := ruleProviders(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
 	providers := slices.Concat([]provider.Provider{
 		connections,
 		codeCommit,
 		source.NewS3(objects),
 		deploy.NewS3(objects),
-	}, ours, rules)
+	}, ours, ruleProviders(cfg))
 	// What the program brings takes the place of the server's own.
 	providers = slices.DeleteFunc(providers, func(own provider.Provider) bool {
 		return slices.ContainsFunc(more, func(p provider.Provider) bool { return p.Type().ID == own.Type().ID })
@@ -112,14 +108,14 @@ func buildProviders(c build.Config) ([]provider.Provider, error) {
 }
 
 // ruleProviders judge the rules of stage conditions that run nothing.
-func ruleProviders(ctx context.Context, cfg Config) ([]provider.Provider, error) {
-	alarm, err := rule.NewCloudWatchAlarm(ctx, rule.CloudWatchConfig{
-		Endpoint: cfg.CloudWatch.Endpoint, AccessKeyID: cfg.CloudWatch.AccessKeyID, SecretAccessKey: cfg.CloudWatch.SecretAccessKey,
-	}, nil)
-	if err != nil {
-		return nil, fmt.Errorf("preparing CloudWatch: %w", err)
+func ruleProviders(cfg Config) []provider.Provider {
+	return []provider.Provider{
+		rule.NewVariableCheck(),
+		rule.NewDeploymentWindow(nil),
+		rule.NewCloudWatchAlarm(rule.CloudWatchConfig{
+			Endpoint: cfg.CloudWatch.Endpoint, AccessKeyID: cfg.CloudWatch.AccessKeyID, SecretAccessKey: cfg.CloudWatch.SecretAccessKey,
+		}, nil),
 	}
-	return []provider.Provider{rule.NewVariableCheck(), rule.NewDeploymentWindow(nil), alarm}, nil
 }
 
 // objects is where S3 actions read and write.

@@ -28,7 +28,7 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 		switch {
 		case r.Header.Get("X-Amz-Target") != "":
 			operations.ServeHTTP(w, r)
-		case signedFor(r, "s3"):
+		case signedFor(r, "s3"), presignedV2(r):
 			objects.ServeHTTP(w, r)
 		case signedFor(r, sts.SigningName):
 			identities.ServeHTTP(w, r)
@@ -53,6 +53,13 @@ func signedFor(r *http.Request, service string) bool {
 		return err == nil && signature.Service == service
 	}
 	return false
+}
+
+// presignedV2 reports whether a request has a signature of version 2 in its query,
+// as old clients make for S3: S3 tells them in its own words that it is not taken.
+func presignedV2(r *http.Request) bool {
+	q := r.URL.Query()
+	return q.Has("AWSAccessKeyId") && q.Has("Signature")
 }
 
 // ready answers whether the server can do its work: its database answers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -40,12 +41,24 @@ func (r *refusal) Error() string { return r.message }
 
 // alarms asks CloudWatch for alarms by the official SDK.
 type alarms struct {
-	client   *cloudwatch.Client
+	config CloudWatchConfig
+
+	mu       sync.Mutex
+	client   *cloudwatch.Client // nil before the first question
 	identity aws.CredentialsProvider
 }
 
-// newAlarms prepares the client; it does not connect.
-func newAlarms(ctx context.Context, c CloudWatchConfig) (*alarms, error) {
+func newAlarms(c CloudWatchConfig) *alarms { return &alarms{config: c} }
+
+// connect prepares the client once. The error is a *refusal: the configuration
+// that the SDK found cannot be read.
+func (a *alarms) connect(ctx context.Context) (*cloudwatch.Client, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.client != nil {
+		return a.client, nil
+	}
+	c := a.config
 	var load []func(*config.LoadOptions) error
 	if c.AccessKeyID != "" {
 		load = append(load, config.WithCredentialsProvider(
@@ -53,9 +66,10 @@ func newAlarms(ctx context.Context, c CloudWatchConfig) (*alarms, error) {
 	}
 	loaded, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
-		return nil, fmt.Errorf("configure CloudWatch: %w", err)
+		return nil, &refusal{provider.CodeConfigurationError, "The configuration for Amazon CloudWatch cannot be read: " + err.Error()}
 	}
-	client := cloudwatch.NewFromConfig(loaded, func(o *cloudwatch.Options) {
+	a.identity = loaded.Credentials
+	a.client = cloudwatch.NewFromConfig(loaded, func(o *cloudwatch.Options) {
 		// The first protocol of CloudWatch is the one that everything which speaks
 		// like CloudWatch understands; the SDK would take the latest.
 		o.Protocol = awsquery.New(schemas.GraniteServiceVersion20100801)
@@ -63,13 +77,17 @@ func newAlarms(ctx context.Context, c CloudWatchConfig) (*alarms, error) {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
 	})
-	return &alarms{client: client, identity: loaded.Credentials}, nil
+	return a.client, nil
 }
 
 // find looks up a metric alarm or a composite alarm; nil if there is none of
 // that name. The error is a *refusal, or the outcome is not known.
 func (a *alarms) find(ctx context.Context, region, name string) (*alarm, error) {
-	out, err := a.client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
+	client, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{
 		AlarmNames: []string{name},
 		AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
 	}, func(o *cloudwatch.Options) { o.Region = region })

@@ -23,10 +23,7 @@ import (
 // asked is the provider that asks the endpoint.
 func asked(t *testing.T, endpoint string) *CloudWatchAlarm {
 	t.Helper()
-	p, err := NewCloudWatchAlarm(t.Context(), CloudWatchConfig{Endpoint: endpoint, AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := NewCloudWatchAlarm(CloudWatchConfig{Endpoint: endpoint, AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil)
 	return p
 }
 
@@ -107,10 +104,7 @@ func TestNoCredentials(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	p, err := NewCloudWatchAlarm(t.Context(), CloudWatchConfig{Endpoint: "http://localhost:1"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := NewCloudWatchAlarm(CloudWatchConfig{Endpoint: "http://localhost:1"}, nil)
 	r, err := p.Start(t.Context(), watching(t, pipeline.GateOnSuccess))
 	if err != nil || r.ErrorCode != provider.CodePermissionError || !strings.Contains(r.ErrorMessage, "credentials") {
 		t.Errorf("%+v, %v", r, err)
@@ -157,7 +151,7 @@ func moto(t *testing.T) string {
 func TestAlarmsOfMoto(t *testing.T) {
 	t.Parallel()
 	url := moto(t)
-	there, err := newAlarms(t.Context(), CloudWatchConfig{Endpoint: url, AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"})
+	there, err := newAlarms(CloudWatchConfig{Endpoint: url, AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}).connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,14 +163,14 @@ func TestAlarmsOfMoto(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"prod", "prod-2"} {
-		must(there.client.PutMetricAlarm(t.Context(), &cloudwatch.PutMetricAlarmInput{
+		must(there.PutMetricAlarm(t.Context(), &cloudwatch.PutMetricAlarmInput{
 			AlarmName: aws.String(name), MetricName: aws.String("Errors"), Namespace: aws.String("Shop"), Statistic: types.StatisticSum,
 			Period: aws.Int32(60), EvaluationPeriods: aws.Int32(1), Threshold: aws.Float64(1), ComparisonOperator: types.ComparisonOperatorGreaterThanThreshold,
 		}, region))
 	}
 	set := func(state types.StateValue) {
 		t.Helper()
-		must(there.client.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{
+		must(there.SetAlarmState(t.Context(), &cloudwatch.SetAlarmStateInput{
 			AlarmName: aws.String("prod"), StateValue: state, StateReason: aws.String("a test"),
 		}, region))
 	}
@@ -206,5 +200,17 @@ func TestAlarmsOfMoto(t *testing.T) {
 	elsewhere.Region = "us-east-1"
 	if r, err := p.Start(t.Context(), elsewhere); err != nil || r.ErrorCode != provider.CodeConfigurationError {
 		t.Errorf("another region: %+v, %v", r, err)
+	}
+}
+
+// TestBrokenConfiguration: what the SDK cannot read stops the rules that need it,
+// and nothing else.
+func TestBrokenConfiguration(t *testing.T) {
+	t.Setenv("AWS_PROFILE", "nowhere")
+	t.Setenv("AWS_CONFIG_FILE", os.DevNull)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
+	r, err := NewCloudWatchAlarm(CloudWatchConfig{}, nil).Start(t.Context(), watching(t, pipeline.GateOnSuccess))
+	if err != nil || r.ErrorCode != provider.CodeConfigurationError || !strings.Contains(r.ErrorMessage, "nowhere") {
+		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -26,17 +26,14 @@ type CloudWatchAlarm struct {
 
 var _ provider.Provider = (*CloudWatchAlarm)(nil)
 
-// NewCloudWatchAlarm returns the provider; it does not connect. now is the clock;
+// NewCloudWatchAlarm returns the provider. It reads the SDK's configuration when
+// the first rule asks: one that is broken concerns nobody else. now is the clock;
 // nil: time.Now.
-func NewCloudWatchAlarm(ctx context.Context, c CloudWatchConfig, now func() time.Time) (*CloudWatchAlarm, error) {
-	found, err := newAlarms(ctx, c)
-	if err != nil {
-		return nil, err
-	}
+func NewCloudWatchAlarm(c CloudWatchConfig, now func() time.Time) *CloudWatchAlarm {
 	if now == nil {
 		now = time.Now
 	}
-	return &CloudWatchAlarm{find: found.find, now: now}, nil
+	return &CloudWatchAlarm{find: newAlarms(c).find, now: now}
 }
 
 // Type implements provider.Provider.
