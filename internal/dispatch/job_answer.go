@@ -72,12 +72,16 @@ func (d *Dispatcher) changeJob(ctx context.Context, ref JobRef, body engine.JobB
 		if err != nil {
 			return engine.Job{}, err
 		}
-		stepped, decision, err := engine.StepJob(row.Job, ev)
-		if err != nil || !decision.Changed {
-			return row.Job, err
-		}
+		current := row.Job
 		if !row.needed {
-			decision.Next = nil // nobody waits for it
+			// The job may not have been withdrawn yet.
+			if current, _, err = engine.StepJob(current, d.jobEvent(ev.At, engine.WithdrawJob{})); err != nil {
+				return current, err
+			}
+		}
+		stepped, decision, err := engine.StepJob(current, ev)
+		if err != nil || !decision.Changed {
+			return stepped, err
 		}
 		err = d.commitJob(ctx, row, stepped, decision)
 		again := errors.Is(err, errJobChanged) || errors.Is(err, db.ErrConflict) || errors.Is(err, db.ErrUnknownOutcome)

@@ -284,6 +284,9 @@ type State struct {
 	Actions map[string][]ActionExecution
 	// Rules are its rule executions, in the same way.
 	Rules map[string][]RuleExecution
+	// Progress is what JobProgress returns, for those who put it here: it changes
+	// without the version.
+	Progress map[string]engine.JobProgress
 }
 
 func (s *State) readStage(tx *db.Tx, st engine.Stage) error {

@@ -21,8 +21,8 @@ type Session struct {
 	Account string
 	// Role and Name say in the ARN whose credentials they are.
 	Role, Name string
-	// Expires is when they end.
-	Expires time.Time
+	// Lifetime is how long they are good for.
+	Lifetime time.Duration
 	// Grants are all that may be done with them.
 	Grants []Grant
 }
@@ -56,26 +56,28 @@ var sessionKeyPattern = regexp.MustCompile(`^ASIA[A-Z2-7]{16}$`)
 
 func sealedSessionAbout(id string) string { return "session of access key " + id }
 
-// IssueSession makes credentials for a session: another key and token each time.
-func (s *Service) IssueSession(session Session) (sigv4.Credentials, error) {
+// IssueSession makes credentials for a session, another key and token each time,
+// and says when they end.
+func (s *Service) IssueSession(session Session) (sigv4.Credentials, time.Time, error) {
 	if s.keyring == nil {
-		return sigv4.Credentials{}, errors.New("issuing a session: this server has no encryption key")
+		return sigv4.Credentials{}, time.Time{}, errors.New("issuing a session: this server has no encryption key")
 	}
 	c := sigv4.Credentials{
 		AccessKeyID:     sessionKeyPrefix + strings.TrimPrefix(newAccessKeyID(), "AKIA"),
 		SecretAccessKey: newSecret(),
 	}
+	expires := s.now().Add(session.Lifetime)
 	text, err := json.Marshal(sealedSession{
 		Secret: c.SecretAccessKey, Account: session.Account, Role: session.Role, Name: session.Name,
-		Expires: session.Expires.UnixMilli(), Grants: session.Grants,
+		Expires: expires.UnixMilli(), Grants: session.Grants,
 	})
 	if err != nil {
-		return sigv4.Credentials{}, fmt.Errorf("issuing a session: %w", err)
+		return sigv4.Credentials{}, time.Time{}, fmt.Errorf("issuing a session: %w", err)
 	}
 	if c.SessionToken, err = s.keyring.Seal(text, sealedSessionAbout(c.AccessKeyID)); err != nil {
-		return sigv4.Credentials{}, fmt.Errorf("issuing a session: %w", err)
+		return sigv4.Credentials{}, time.Time{}, fmt.Errorf("issuing a session: %w", err)
 	}
-	return c, nil
+	return c, expires, nil
 }
 
 // The refusals of credentials by their key and token.

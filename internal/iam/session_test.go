@@ -18,7 +18,7 @@ const inputKey, outputKey = "arn:aws:s3:::store/pipe/src/1", "arn:aws:s3:::store
 
 func jobSession() iam.Session {
 	return iam.Session{
-		Account: account, Role: "penstock-job", Name: "job-1", Expires: now.Add(15 * time.Minute),
+		Account: account, Role: "penstock-job", Name: "job-1", Lifetime: 15 * time.Minute,
 		Grants: []iam.Grant{
 			{Actions: []string{"s3:GetObject", "s3:GetObjectVersion"}, Resources: []string{inputKey}},
 			{Actions: []string{"s3:PutObject"}, Resources: []string{outputKey, "arn:aws:s3:::store/pipe/*/3"}},
@@ -51,10 +51,11 @@ func TestSession(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		data := t.TempDir()
 		issuer, n := newNode(t, d, data), newNode(t, d, data)
-		c, err := issuer.IssueSession(jobSession())
+		c, expires, err := issuer.IssueSession(jobSession())
 		n.must(err)
-		if !strings.HasPrefix(c.AccessKeyID, "ASIA") || len(c.AccessKeyID) != 20 || strings.Contains(c.SessionToken, inputKey) {
-			t.Errorf("credentials %+v", c)
+		if !strings.HasPrefix(c.AccessKeyID, "ASIA") || len(c.AccessKeyID) != 20 || strings.Contains(c.SessionToken, inputKey) ||
+			!expires.Equal(now.Add(15*time.Minute)) {
+			t.Errorf("credentials %+v until %s", c, expires)
 		}
 		caller, body, err := n.AuthenticateStream(signed(t, c, "s3", now), "s3")
 		n.must(err)
@@ -97,9 +98,9 @@ func TestSessionRefused(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		data := t.TempDir()
 		n := newNode(t, d, data)
-		c, err := n.IssueSession(jobSession())
+		c, _, err := n.IssueSession(jobSession())
 		n.must(err)
-		other, err := n.IssueSession(jobSession())
+		other, _, err := n.IssueSession(jobSession())
 		n.must(err)
 		with := func(change func(*sigv4.Credentials)) sigv4.Credentials {
 			c := c

@@ -19,28 +19,19 @@ func operationNotes() map[string]string {
 		"TagResource":                      "pipelines, custom action types, webhooks",
 		"ListActionTypes":                  "built-in types that this server can run, and every custom one",
 		"GetActionType":                    "types that UpdateActionType declared, with both executors",
-		"UpdateActionType":                 "creates types of owner ThirdParty too; nothing executes them yet",
-		"CreateCustomActionType":           "a pipeline that uses one is refused until job workers can poll",
+		"UpdateActionType":                 "creates types of owner ThirdParty too; those with a Lambda executor are not carried out yet",
 		"ListRuleTypes":                    "rule types that this server can run",
 		"PutActionRevision":                "one execution a revision, however often it is pushed",
 		"PutWebhook":                       "records, URLs, sealed secrets; requests to the URLs are answered 404 so far",
 		"RegisterWebhookWithThirdParty":    "nothing is registered with GitHub",
 		"DeregisterWebhookWithThirdParty":  "as RegisterWebhookWithThirdParty",
-		"PollForJobs":                      "type, owner and query; there are no jobs yet, so the list is empty",
-		"PollForThirdPartyJobs":            "as PollForJobs",
-		"AcknowledgeJob":                   "every id is unknown, as there are no jobs yet",
-		"GetJobDetails":                    "as AcknowledgeJob",
-		"PutJobSuccessResult":              "as AcknowledgeJob; continuation with output variables, and too many of them, are told before",
-		"PutJobFailureResult":              "as AcknowledgeJob",
-		"AcknowledgeThirdPartyJob":         "as AcknowledgeJob",
-		"GetThirdPartyJobDetails":          "as AcknowledgeJob",
-		"PutThirdPartyJobSuccessResult":    "as AcknowledgeJob",
-		"PutThirdPartyJobFailureResult":    "as AcknowledgeJob",
+		"GetJobDetails":                    "a job that is over has none",
+		"PollForThirdPartyJobs":            "clients are known by the properties ClientId and ClientToken of the type",
 	}
 }
 
 // onlyChecked lists operations that succeed and yet do no work.
-func onlyChecked() []string { return []string{"PollForJobs", "PollForThirdPartyJobs"} }
+func onlyChecked() []string { return nil }
 
 // evidence is what shows an exception that no wire conversation shows: a test,
 // or the reason why nothing can raise it.
@@ -48,7 +39,6 @@ type evidence struct{ test, why string }
 
 // exceptionEvidence is keyed by operation and exception; * is any operation.
 func exceptionEvidence() map[string]evidence {
-	const noJobs = "there are no jobs yet"
 	conflicts := evidence{test: "TestConflictsThatOutlastRetries"}
 	return map[string]evidence{
 		"* ConcurrentModificationException":                        conflicts,
@@ -57,10 +47,6 @@ func exceptionEvidence() map[string]evidence {
 		"RetryStageExecution ConflictException":                    {test: "TestConflictsOfStages"},
 		"RollbackStage ConflictException":                          {test: "TestConflictsOfStages"},
 		"OverrideStageCondition ConflictException":                 {test: "TestConflictsOfStages"},
-		"* InvalidNonceException":                                  {why: noJobs},
-		"* InvalidJobStateException":                               {why: noJobs},
-		"* InvalidJobException":                                    {why: noJobs},
-		"* InvalidClientTokenException":                            {why: noJobs},
 		"PutJobSuccessResult OutputVariablesSizeExceededException": {test: "TestOutputVariablesTooLarge"},
 		"ListRuleTypes InvalidNextTokenException":                  {why: "its request has no token"},
 		"UpdatePipeline LimitExceededException":                    {why: "an update adds nothing that a quota counts; too many stages or actions break S2, S8 and S9"},

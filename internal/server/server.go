@@ -142,7 +142,7 @@ func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogu
 	s.dispatch = dispatch.New(dispatch.Config{
 		DB: s.db, Catalogue: catalogue, Node: s.node, Workspaces: workspaces, Exclusive: s.cfg.Database == "",
 		Artifacts: artifacts{store: s.buckets, owner: s.owner()}, Sealer: s.iam.Keyring(), Logger: s.log,
-		InertTriggers: s.cfg.InertTriggers,
+		InertTriggers: s.cfg.InertTriggers, JobWorkers: true,
 		Quotas: dispatch.Quotas{
 			Pipelines: s.cfg.Quotas.Pipelines, CustomActionTypes: s.cfg.Quotas.CustomActionTypes,
 			ConcurrentExecutions: s.cfg.Quotas.ConcurrentExecutions,
@@ -185,6 +185,7 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	s.http.RegisterOnShutdown(s.dispatch.EndPolls)
 	go func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.served <- err

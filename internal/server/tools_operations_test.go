@@ -230,7 +230,7 @@ func jobCalls() []toolCall {
 		{operation: "PollForJobs", input: `{"actionTypeId": {"owner": "Custom", ` + toolMake + `}}`, want: "#jobs=0"},
 		{operation: "PollForJobs", input: `{"actionTypeId": {"owner": "Custom", "category": "Build", "provider": "None", "version": "1"}}`,
 			exception: "ActionTypeNotFoundException"},
-		{operation: "PollForThirdPartyJobs", input: `{"actionTypeId": {` + toolCheck + `}}`, want: "#jobs=0"},
+		{operation: "PollForThirdPartyJobs", input: `{"actionTypeId": {` + toolCheck + `}}`, exception: "ValidationException"},
 		{operation: "PollForThirdPartyJobs", input: `{"actionTypeId": {"owner": "ThirdParty", "category": "Build", "provider": "None", "version": "1"}}`,
 			exception: "ActionTypeNotFoundException"},
 	}

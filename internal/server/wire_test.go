@@ -32,6 +32,7 @@ import (
 //
 //	call OPERATION                the request's body; Penstock's own operations too
 //	setup OPERATION               the same, and shows the answer only if it is an error
+//	poll OPERATION                the same as call, but the caller will wait for an answer
 //	define NAME                   a text that $NAME stands for in what follows
 //	newest NAME                   "PIPELINE": $NAME stands for the id of its newest execution in what follows
 //	await                         "PIPELINE EXECUTION STATUS": waits for it; EXECUTION may be newest
@@ -57,6 +58,8 @@ type wire struct {
 	*bed
 	mask  *mask
 	texts map[string]string
+	// patient requests say that they will wait.
+	patient bool
 }
 
 func (w *wire) run(d *datadriven.TestData) string {
@@ -64,6 +67,10 @@ func (w *wire) run(d *datadriven.TestData) string {
 	words := strings.Fields(input)
 	switch d.Cmd {
 	case "call":
+		return w.call(d.CmdArgs[0].Key, input)
+	case "poll":
+		w.patient = true
+		defer func() { w.patient = false }()
 		return w.call(d.CmdArgs[0].Key, input)
 	case "setup":
 		if answer := w.call(d.CmdArgs[0].Key, input); !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
@@ -171,6 +178,9 @@ func (w *wire) ask(operation, body string) (*http.Response, []byte) {
 		service, prefix = "penstock", "Penstock_2026."
 	}
 	r := newRequest(w.t, w.Endpoint(), prefix+operation, body)
+	if w.patient {
+		r.Header.Set("X-Penstock-Wait-Seconds", "20")
+	}
 	sigv4.Sign(r, sigv4.Hash([]byte(body)), w.Root(), region, service, time.Now())
 	return send(w.t, r)
 }
@@ -306,7 +316,9 @@ func (m *mask) text(member, v string) string {
 		return m.hide("token", v)
 	case member == "url" && strings.Contains(v, "/trigger?"):
 		return m.hide("url", v)
-	case member == "key" && keyPattern.MatchString(v):
+	case member == "accessKeyId", member == "secretAccessKey", member == "sessionToken":
+		return "<" + member + ">"
+	case (member == "key" || member == "objectKey") && keyPattern.MatchString(v):
 		return keyPattern.ReplaceAllString(v, "$1<suffix>$2")
 	case member == "endpoint":
 		return "<endpoint>"

@@ -19,6 +19,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/provider/rule"
 	"github.com/penstock-cd/penstock/internal/service/codepipeline"
+	"github.com/penstock-cd/penstock/internal/sigv4"
 	"github.com/penstock-cd/penstock/internal/trigger"
 )
 
@@ -28,6 +29,9 @@ type anybody struct{}
 func (anybody) Authorize(api.Caller, string, string) error { return nil }
 func (anybody) Ask(api.Caller, iam.Question) error         { return nil }
 func (anybody) AuthorizePassRole(api.Caller, string) error { return nil }
+func (anybody) IssueSession(iam.Session) (sigv4.Credentials, time.Time, error) {
+	return sigv4.Credentials{}, time.Time{}, nil
+}
 
 // idle is an action that goes on until the dispatcher ends.
 type idle struct{ category string }

@@ -43,6 +43,11 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 	if plan.Mode == pipeline.ModeParallel {
 		return out, nil // executions that are independent have no common state
 	}
+	if types != s.types {
+		if state.Progress, err = s.dispatch.JobProgress(ctx, underWay(&state)); err != nil {
+			return nil, err
+		}
+	}
 	for i := range plan.Stages {
 		stage, err := s.stageState(ctx, p, plan, types, i, &state)
 		if err != nil {
@@ -232,6 +237,9 @@ func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, ki
 		return out
 	}
 	out.LatestExecution = actionExecution(a, plan, kind, p.Region)
+	if progress, ok := state.Progress[a.ID]; ok && a.Status == engine.InProgress {
+		showProgress(out.LatestExecution, progress, a, plan, kind, p.Region)
+	}
 	if !plan.IsSource() || a.Status != engine.Succeeded {
 		return out
 	}
@@ -288,4 +296,28 @@ func actionExecution(a *dispatch.ActionExecution, plan *pipeline.ActionPlan, kin
 		out.Summary = nil
 	}
 	return out
+}
+
+// underWay lists the action executions that are in progress.
+func underWay(state *dispatch.State) []string {
+	var ids []string
+	for _, st := range state.Pipeline.Stages {
+		for _, a := range state.Actions[st.Name] {
+			if a.Status == engine.InProgress {
+				ids = append(ids, a.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// showProgress shows what the worker of an action in progress said of it.
+func showProgress(out *wire.ActionExecution, p engine.JobProgress, a *dispatch.ActionExecution, plan *pipeline.ActionPlan, kind pipeline.ActionType, region string) {
+	out.Summary, out.ExternalExecutionId = some(p.Summary), some(p.ExternalExecutionID)
+	if p.Percent != nil {
+		out.PercentComplete = new(int32(*p.Percent))
+	}
+	said := *a // what is remembered of the state is shared
+	said.Outcome.ExternalExecutionID = p.ExternalExecutionID
+	out.ExternalExecutionUrl = some(executionURL(&said, plan, kind, region))
 }

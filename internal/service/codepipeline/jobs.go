@@ -8,14 +8,12 @@ import (
 	"github.com/penstock-cd/penstock/internal/api"
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
 	"github.com/penstock-cd/penstock/internal/dispatch"
+	"github.com/penstock-cd/penstock/internal/engine"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
-// Pipelines with actions that job workers carry out are refused so far, so there
-// are no jobs: polling finds none, and every other operation on a job answers
-// that it does not exist. What is wrong with a request itself is told before.
-
 // PollForJobs hands jobs of a custom action type to a worker (execution.md 8.3).
+// A caller that says so waits until there is one.
 func (s *Service) PollForJobs(ctx context.Context, c api.Caller, in *wire.PollForJobsInput) (*wire.PollForJobsOutput, error) {
 	id := typeID(in.ActionTypeId)
 	if err := s.auth.Authorize(c, "codepipeline:PollForJobs", pipeline.ActionTypeARN(c.Partition, c.Region, c.Account, id)); err != nil {
@@ -25,10 +23,33 @@ func (s *Service) PollForJobs(ctx context.Context, c api.Caller, in *wire.PollFo
 	if err != nil {
 		return nil, err
 	}
-	if err := checkQuery(kind, in.QueryParam); err != nil {
+	query, err := queryOf(kind, in.QueryParam)
+	if err != nil {
 		return nil, err
 	}
-	return &wire.PollForJobsOutput{Jobs: []wire.Job{}}, nil
+	jobs, err := s.dispatch.PollJobs(ctx, pollOf(c, id, query, in.MaxBatchSize))
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.PollForJobsOutput{Jobs: []wire.Job{}}
+	for i := range jobs {
+		data, err := s.jobData(c, &jobs[i])
+		if err != nil {
+			return nil, err
+		}
+		out.Jobs = append(out.Jobs, wire.Job{
+			Id: some(jobs[i].ID), Nonce: some(jobs[i].Nonce), AccountId: some(jobs[i].Account), Data: data,
+		})
+	}
+	return out, nil
+}
+
+func pollOf(c api.Caller, id pipeline.ActionTypeID, query string, most *int32) dispatch.JobPoll {
+	p := dispatch.JobPoll{Account: c.Account, Region: c.Region, Type: id, Query: query, Max: 1, Wait: c.Wait}
+	if most != nil {
+		p.Max = int(*most)
+	}
+	return p
 }
 
 func typeID(in *wire.ActionTypeId) pipeline.ActionTypeID {
@@ -51,9 +72,9 @@ func (s *Service) polledType(ctx context.Context, c api.Caller, id pipeline.Acti
 	return kind, err
 }
 
-// checkQuery checks that a query names the queryable property of a type, if it
-// has one, and is empty if not.
-func checkQuery(kind pipeline.ActionType, query map[string]string) error {
+// queryOf returns the value of a query, which has to name the queryable property
+// of a type, if it has one, and is empty if not.
+func queryOf(kind pipeline.ActionType, query map[string]string) (string, error) {
 	queryable := ""
 	for _, p := range kind.Properties {
 		if p.Queryable {
@@ -62,55 +83,94 @@ func checkQuery(kind pipeline.ActionType, query map[string]string) error {
 	}
 	if queryable == "" {
 		if len(query) > 0 {
-			return invalid("queryParam must be empty: the action type has no queryable property")
+			return "", invalid("queryParam must be empty: the action type has no queryable property")
 		}
-		return nil
+		return "", nil
 	}
-	if _, ok := query[queryable]; !ok {
-		return invalid("queryParam must have the queryable property '%s' of the action type as its key", queryable)
+	value, ok := query[queryable]
+	if !ok {
+		return "", invalid("queryParam must have the queryable property '%s' of the action type as its key", queryable)
 	}
-	return nil
+	return value, nil
+}
+
+func jobOf(c api.Caller, id *string) dispatch.JobRef {
+	return dispatch.JobRef{Account: c.Account, Region: c.Region, ID: text(id)}
 }
 
 // AcknowledgeJob is a worker's word that it does a job.
-func (s *Service) AcknowledgeJob(_ context.Context, c api.Caller, in *wire.AcknowledgeJobInput) (*wire.AcknowledgeJobOutput, error) {
-	return nil, s.noJob(c, "AcknowledgeJob", in.JobId)
+func (s *Service) AcknowledgeJob(ctx context.Context, c api.Caller, in *wire.AcknowledgeJobInput) (*wire.AcknowledgeJobOutput, error) {
+	if err := s.allowAll(c, "AcknowledgeJob"); err != nil {
+		return nil, err
+	}
+	status, err := s.dispatch.AcknowledgeJob(ctx, jobOf(c, in.JobId), text(in.Nonce))
+	if err != nil {
+		return nil, jobException(in.JobId, err)
+	}
+	return &wire.AcknowledgeJobOutput{Status: wire.JobStatus(status)}, nil
 }
 
-// GetJobDetails describes a job.
-func (s *Service) GetJobDetails(_ context.Context, c api.Caller, in *wire.GetJobDetailsInput) (*wire.GetJobDetailsOutput, error) {
-	return nil, s.noJob(c, "GetJobDetails", in.JobId)
+// GetJobDetails describes a job, with credentials that are new each time.
+func (s *Service) GetJobDetails(ctx context.Context, c api.Caller, in *wire.GetJobDetailsInput) (*wire.GetJobDetailsOutput, error) {
+	if err := s.allowAll(c, "GetJobDetails"); err != nil {
+		return nil, err
+	}
+	job, err := s.dispatch.JobDetails(ctx, jobOf(c, in.JobId))
+	if err != nil {
+		return nil, jobException(in.JobId, err)
+	}
+	data, err := s.jobData(c, &job)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.GetJobDetailsOutput{JobDetails: &wire.JobDetails{Id: some(job.ID), AccountId: some(job.Account), Data: data}}, nil
 }
 
 // PutJobSuccessResult is a worker's word that a job is done, or goes on under a
 // continuation token.
-func (s *Service) PutJobSuccessResult(_ context.Context, c api.Caller, in *wire.PutJobSuccessResultInput) error {
+func (s *Service) PutJobSuccessResult(ctx context.Context, c api.Caller, in *wire.PutJobSuccessResultInput) error {
 	if err := s.allowAll(c, "PutJobSuccessResult"); err != nil {
 		return err
 	}
-	if in.ContinuationToken != nil && len(in.OutputVariables) > 0 {
-		return invalid("A job can not contain both a continuation token and output variables.")
+	result := jobResult(in.ContinuationToken, in.CurrentRevision, in.ExecutionDetails)
+	result.OutputVariables = in.OutputVariables
+	// What is wrong with a result by itself is told before the job is looked for.
+	if err := engine.CheckJobResult(result); err != nil {
+		return jobException(in.JobId, err)
 	}
-	if size := pipeline.OutputVariablesSize(in.OutputVariables); size > pipeline.MaxOutputVariables {
-		return &wire.OutputVariablesSizeExceededException{Message: fmt.Sprintf(
-			"The output variables have %d bytes; the maximum is %d", size, pipeline.MaxOutputVariables)}
+	return jobException(in.JobId, s.dispatch.SucceedJob(ctx, jobOf(c, in.JobId), result))
+}
+
+func jobResult(continuation *string, revision *wire.CurrentRevision, details *wire.ExecutionDetails) engine.SucceedJob {
+	result := engine.SucceedJob{ContinuationToken: text(continuation)}
+	if details != nil {
+		result.Progress = engine.JobProgress{Summary: text(details.Summary), ExternalExecutionID: text(details.ExternalExecutionId)}
+		if details.PercentComplete != nil {
+			percent := int(*details.PercentComplete)
+			result.Progress.Percent = &percent
+		}
 	}
-	return jobNotFound(in.JobId)
+	if revision != nil {
+		result.Revision = &pipeline.Revision{
+			ID: text(revision.Revision), ChangeIdentifier: text(revision.ChangeIdentifier), Summary: text(revision.RevisionSummary),
+		}
+		if revision.Created != nil {
+			result.Revision.Created = int64(*revision.Created)
+		}
+	}
+	return result
 }
 
 // PutJobFailureResult is a worker's word that a job failed.
-func (s *Service) PutJobFailureResult(_ context.Context, c api.Caller, in *wire.PutJobFailureResultInput) error {
-	return s.noJob(c, "PutJobFailureResult", in.JobId)
-}
-
-// noJob authorizes an operation on a job and answers that there is none.
-func (s *Service) noJob(c api.Caller, operation string, id *string) error {
-	if err := s.allowAll(c, operation); err != nil {
+func (s *Service) PutJobFailureResult(ctx context.Context, c api.Caller, in *wire.PutJobFailureResultInput) error {
+	if err := s.allowAll(c, "PutJobFailureResult"); err != nil {
 		return err
 	}
-	return jobNotFound(id)
+	return jobException(in.JobId, s.dispatch.FailJob(ctx, jobOf(c, in.JobId), jobFailure(in.FailureDetails)))
 }
 
-func jobNotFound(id *string) error {
-	return &wire.JobNotFoundException{Message: fmt.Sprintf("Job with id '%s' does not exist", text(id))}
+func jobFailure(details *wire.FailureDetails) engine.FailJob {
+	return engine.FailJob{
+		Type: string(details.Type), Message: text(details.Message), ExternalExecutionID: text(details.ExternalExecutionId),
+	}
 }

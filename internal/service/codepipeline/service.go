@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
@@ -20,6 +21,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/engine"
 	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/sigv4"
 	triggers "github.com/penstock-cd/penstock/internal/trigger"
 )
 
@@ -33,6 +35,8 @@ type Authorizer interface {
 	Ask(caller api.Caller, q iam.Question) error
 	// AuthorizePassRole asks whether the caller may have pipelines act as a role.
 	AuthorizePassRole(caller api.Caller, roleARN string) error
+	// IssueSession makes temporary credentials and says when they end.
+	IssueSession(session iam.Session) (sigv4.Credentials, time.Time, error)
 }
 
 // Service implements the operations on a dispatcher and the triggers.
