@@ -160,10 +160,18 @@ func (m *machine) touch(e *Execution) {
 func (m *machine) change(c Change) {
 	c.At = m.at
 	if m.d.Changes == nil {
-		// Most events that change anything make about this many changes.
-		m.d.Changes = make([]Change, 0, 4)
+		m.d.Changes = make([]Change, 0, m.expected())
 	}
 	m.d.Changes = append(m.d.Changes, c)
+}
+
+// expected is how many changes most events of a kind make that change anything. A
+// start that has to wait makes its own and ends the one that waited.
+func (m *machine) expected() int {
+	if _, starts := m.ev.Body.(StartExecution); starts {
+		return 2
+	}
+	return 4
 }
 
 // setStatus moves an execution to a status and records it.
