@@ -317,7 +317,7 @@ var errApplied = errors.New("event was applied before")
 func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error) {
 	w := &writes{d: d, line: l, base: l.version, version: l.version, at: d.nowMillis(), updated: l.row.updated}
 	plans := planSet{}
-	ended := map[string]*engine.Execution{}
+	var ended map[string]*engine.Execution
 	for _, u := range batch {
 		if errors.Is(u.err, errApplied) {
 			u.err = nil
@@ -341,7 +341,10 @@ func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error)
 		}
 		l.state = s
 		for _, e := range decision.Touched {
-			if e.Ended() {
+			if e.Ended() && u != batch[len(batch)-1] {
+				if ended == nil {
+					ended = map[string]*engine.Execution{}
+				}
 				ended[e.ID] = e
 			}
 		}

@@ -47,10 +47,18 @@ func encode(value any) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
+// minPacked is the length of the parts that are worth packing. Shorter are those of
+// an execution that has entered no stage, and a request waits while it is written,
+// perhaps only to be superseded by the next one.
+const minPacked = 400
+
 // packPart is encodePart for history.
 func packPart[T any](part T) (string, error) {
 	text, err := encodePart(part)
-	return pack(text), err
+	if len(text) >= minPacked {
+		text = pack(text)
+	}
+	return text, err
 }
 
 func decodePart[T any](text string, part *T) error {

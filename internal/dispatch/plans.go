@@ -65,19 +65,13 @@ func (d *Dispatcher) recompile(tx *db.Tx, decl pipeline.Declaration, region, acc
 // gatherPlans adds the plans that a Step of u may ask for. An update gets its
 // version here, because only here it is known.
 func (d *Dispatcher) gatherPlans(tx *db.Tx, l *line, u *unit, plans planSet) error {
-	need := []int{l.state.Pipeline.Version}
-	for _, e := range l.state.Executions {
-		need = append(need, e.Version)
+	if err := d.gatherPlan(tx, l, l.state.Pipeline.Version, plans); err != nil {
+		return err
 	}
-	for _, version := range need {
-		if plans[version].Plan != nil {
-			continue
-		}
-		plan, err := d.plan(tx, l.id, l.row.region, l.row.account, version)
-		if err != nil {
+	for _, e := range l.state.Executions {
+		if err := d.gatherPlan(tx, l, e.Version, plans); err != nil {
 			return err
 		}
-		plans[version] = planned{Plan: plan}
 	}
 	if u.definition != nil {
 		if err := d.rebase(tx, l, u.definition, plans); err != nil {
@@ -91,6 +85,18 @@ func (d *Dispatcher) gatherPlans(tx *db.Tx, l *line, u *unit, plans planSet) err
 		plans[version] = planned{&plan, &u.definition.decl}
 	}
 	return nil
+}
+
+// gatherPlan adds the plan of a version unless it is there.
+func (d *Dispatcher) gatherPlan(tx *db.Tx, l *line, version int, plans planSet) error {
+	if plans[version].Plan != nil {
+		return nil
+	}
+	plan, err := d.plan(tx, l.id, l.row.region, l.row.account, version)
+	if err == nil {
+		plans[version] = planned{Plan: plan}
+	}
+	return err
 }
 
 // rebase makes sure that a definition keeps the secrets of the version that it
