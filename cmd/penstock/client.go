@@ -36,9 +36,7 @@ func newClient(endpoint, region string, credentials sigv4.Credentials) *client {
 // or from the data directory of a server on this machine.
 func environmentClient(data string) (*client, error) {
 	endpoint, region := os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("AWS_REGION")
-	credentials := sigv4.Credentials{
-		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN"),
-	}
+	credentials := environmentKeys()
 	if data == "" && endpoint != "" && credentials.AccessKeyID != "" {
 		if region == "" {
 			region = os.Getenv("AWS_DEFAULT_REGION")
@@ -50,6 +48,13 @@ func environmentClient(data string) (*client, error) {
 		return nil, err
 	}
 	return newClient(env.Endpoint, env.Region, env.Credentials), nil
+}
+
+// environmentKeys are the keys that AWS tools take from the environment.
+func environmentKeys() sigv4.Credentials {
+	return sigv4.Credentials{
+		AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN"),
+	}
 }
 
 func (c *client) createPipeline(ctx context.Context, in *cp.CreatePipelineInput) error {

@@ -101,7 +101,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return refuse("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(runCommand(), validateCommand(), serveCommand(), checkConfigCommand(), envCommand(), explainCommand(), logsCommand(), principalCommand(), versionCommand())
+	root.AddCommand(runCommand(), validateCommand(), serveCommand(), checkConfigCommand(), envCommand(), explainCommand(), logsCommand(), principalCommand(), versionCommand(), workerCommand())
 	return root
 }
 

@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cli": cmdCLI, "start": cmdStart, "signal": cmdSignal, "ended": cmdEnded, "await": cmdAwait,
-			"jsonlines": cmdJSONLines, "gone": cmdGone, "create": cmdCreate, "until-explained": cmdUntilExplained, "terminal": cmdTerminal,
+			"jsonlines": cmdJSONLines, "gone": cmdGone, "create": cmdCreate, "until-explained": cmdUntilExplained, "terminal": cmdTerminal, "api": cmdAPI, "bucket": cmdBucket,
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type Client struct {
 	TargetPrefix string
 	// Credentials sign the requests.
 	Credentials sigv4.Credentials
+	// Header goes with every request and is signed; it may be nil.
+	Header http.Header
 	// HTTP sends the requests; nil is http.DefaultClient.
 	HTTP *http.Client
 }
@@ -52,6 +55,7 @@ func (c *Client) Call(ctx context.Context, operation string, in, out any) error 
 	if r.URL.Path == "" {
 		r.URL.Path = "/"
 	}
+	maps.Copy(r.Header, c.Header)
 	r.Header.Set("Content-Type", mediaPrefix+"1.1")
 	r.Header.Set("X-Amz-Target", c.TargetPrefix+"."+operation)
 	sigv4.Sign(r, sigv4.Hash(body), c.Credentials, c.Region, c.Service, time.Now())
