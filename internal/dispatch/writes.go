@@ -179,8 +179,11 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 }
 
 // remembered is what the history keeps of changes: not what the rows of action
-// and rule executions tell as well.
+// and rule executions tell as well. Most starts have nothing of it.
 func remembered(changes []engine.Change) []engine.Change {
+	if !slices.ContainsFunc(changes, func(c engine.Change) bool { return c.ActionID != "" }) {
+		return changes
+	}
 	kept := slices.Clone(changes)
 	for i := range kept {
 		c := &kept[i]
