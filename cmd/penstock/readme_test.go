@@ -11,19 +11,29 @@ import (
 	"testing"
 )
 
-// commandsOf lists the shell commands of a section of the README, those that go
-// over several lines as one.
+// commandsOf lists the shell commands of a section of the README.
 func commandsOf(t *testing.T, heading string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	_, section, found := strings.Cut(readText(t, "../../README.md"), "\n## "+heading+"\n")
 	if !found {
 		t.Fatalf("the README has no section %q", heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
+	return commandsIn(section)
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// commandsIn lists the shell commands of a text, those that go over several lines
+// as one.
+func commandsIn(section string) []string {
 	var commands []string
 	for line := range strings.Lines(section) {
 		last := len(commands) - 1
@@ -42,15 +52,7 @@ func TestReadme(t *testing.T) {
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("the AWS CLI is not installed")
 	}
-	dir := t.TempDir()
-	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../../examples")); err != nil {
-		t.Fatal(err)
-	}
 	var script strings.Builder
-	script.WriteString(`set -eu
-trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
-git init -q . && git add . && git -c user.name=Ann -c user.email=ann@example.com commit -q -m all
-`)
 	const build = `make build && export PATH="$PWD:$PATH"`
 	state := `"$(aws codepipeline get-pipeline-state --name website --output text --query 'stageStates[?latestExecution.status==`
 	for _, command := range commandsOf(t, "Sixty seconds with the AWS command line") {
@@ -64,9 +66,55 @@ git init -q . && git add . && git -c user.name=Ann -c user.email=ann@example.com
 		}
 		script.WriteString("echo '" + strings.ReplaceAll(strings.TrimSpace(command), "'", `'\''`) + "'\n" + strings.ReplaceAll(command, "127.0.0.1:8700", "127.0.0.1:0"))
 	}
+	out := shell(t, script.String())
+	for _, want := range []string{
+		"|  Approve |", "Publish version ", "\tSucceeded\n", "Published by execution <code>", "Deploy/Publish | s3://demo-site/index.html", "is Succeeded\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("nothing says %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestCustomActionExample follows the README of examples/custom-action, word for
+// word.
+func TestCustomActionExample(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("aws"); err != nil {
+		t.Skip("the AWS CLI is not installed")
+	}
+	var script strings.Builder
+	for _, command := range commandsIn(readText(t, "../../examples/custom-action/README.md")) {
+		if strings.HasPrefix(command, "aws codepipeline list-pipeline-executions") { // a person has looked
+			script.WriteString("until penstock explain custom | grep -q 'is Succeeded'; do :; done\n")
+		}
+		script.WriteString(command)
+	}
+	out := shell(t, script.String())
+	for _, want := range []string{
+		" | Build/List Succeeded: listed 2 files", "listed 2 files for execution ", "\tSucceeded\n", "What is in the site\n- index.html\n- style.css\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("nothing says %q:\n%s", want, out)
+		}
+	}
+}
+
+// shell runs a script where the examples are, in a repository, and returns its
+// output.
+func shell(t *testing.T, script string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../../examples")); err != nil {
+		t.Fatal(err)
+	}
+	script = `set -eu
+trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT
+git init -q . && git add . && git -c user.name=Ann -c user.email=ann@example.com commit -q -m all
+` + script
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	bash := exec.CommandContext(ctx, "bash", "-c", script.String())
+	bash := exec.CommandContext(ctx, "bash", "-c", script)
 	bash.Dir = dir
 	// All that it starts ends with it.
 	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -77,11 +125,5 @@ git init -q . && git add . && git -c user.name=Ann -c user.email=ann@example.com
 	if err := bash.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, want := range []string{
-		"|  Approve |", "Publish version ", "\tSucceeded\n", "Published by execution <code>", "Deploy/Publish | s3://demo-site/index.html", "is Succeeded\n",
-	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("nothing says %q:\n%s", want, out.String())
-		}
-	}
+	return out.String()
 }
