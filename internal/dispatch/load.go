@@ -50,7 +50,7 @@ func encode(value any) (string, error) {
 // minPacked is the length of the parts that are worth packing. Shorter are those of
 // an execution that has entered no stage, and a request waits while it is written,
 // perhaps only to be superseded by the next one.
-const minPacked = 400
+const minPacked = 350
 
 // packPart is encodePart for history.
 func packPart[T any](part T) (string, error) {
