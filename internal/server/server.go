@@ -59,6 +59,7 @@ type Server struct {
 	logs     *logs.Store
 	dispatch *dispatch.Dispatcher
 	triggers *trigger.Store
+	versions trigger.Versions // of the S3 elsewhere, if there is one
 	listener net.Listener
 	http     *http.Server
 	served   chan error
@@ -102,6 +103,9 @@ func (s *Server) start(ctx context.Context) error {
 		return fmt.Errorf("opening the blobs: %w", err)
 	}
 	s.buckets = s3.New(s.db, blobs, s.log)
+	if s.cfg.S3.Endpoint == "" {
+		s.buckets.OnCreated(sourceChanged)
+	}
 	s.logs = logs.New(s.db, blobs, filepath.Join(s.cfg.Data, "logs"), s.node, s.log)
 	if err := s.logs.Recover(ctx); err != nil {
 		return fmt.Errorf("recovering logs: %w", err)
@@ -171,6 +175,7 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 	s.listener = listener
 	s.triggers = trigger.New(trigger.Config{
 		DB: s.db, Dispatch: s.dispatch, Sealer: s.iam.Keyring(), Endpoint: s.Endpoint(), MaxWebhooks: s.cfg.Quotas.Webhooks,
+		Node: s.node, Account: s.cfg.Account, Versions: s.versions, Logger: s.log,
 	})
 	services := append([]api.Service{
 		codepipeline.Describe(codepipeline.New(s.dispatch, catalogue, s.iam, s.triggers)),
@@ -194,6 +199,7 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.ended.Go(func() { s.maintain(ctx) })
+	s.ended.Go(func() { s.triggers.Run(ctx) })
 	s.ended.Go(func() { s.iam.Run(ctx, s.log) })
 	return s.writeEndpoint()
 }

@@ -35,7 +35,7 @@ func newBed(t *testing.T, d *db.DB, change ...func(*trigger.Config)) *bed {
 	if err := d.Migrate(t.Context(), dispatch.Schema(), trigger.Schema()); err != nil {
 		t.Fatal(err)
 	}
-	catalogue, err := provider.NewCatalogue(source{}, build{})
+	catalogue, err := provider.NewCatalogue(source{}, s3Source{}, build{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,13 +84,18 @@ func (s *Store) known(ctx context.Context, p dispatch.Pipeline, push Push, id st
 // pruneBatch bounds what one transaction deletes, so that nobody waits for it.
 const pruneBatch = 200
 
-// Prune forgets revisions that were pushed before a time (milliseconds), one
-// small batch; more says that there may be others. The newest of each action
-// stays: who pushes it every hour must not start an execution every year.
+// Prune forgets revisions that were pushed, and objects that were polled last,
+// before a time (milliseconds), one small batch; more says that there may be
+// others. The newest revision of each action stays: who pushes it every hour must
+// not start an execution every year.
 func (s *Store) Prune(ctx context.Context, before int64) (more bool, err error) {
 	err = s.DB.Write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec(sqlPruneRevisions, before, pruneBatch)
-		more = n == pruneBatch
+		if err != nil {
+			return err
+		}
+		polls, err := tx.Exec(sqlPrunePolls, before, pruneBatch)
+		more = n == pruneBatch || polls == pruneBatch
 		return err
 	})
 	if err != nil {

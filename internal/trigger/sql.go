@@ -57,4 +57,26 @@ const (
 				select 1 from pushed_revisions n
 				where n.pipeline_id = r.pipeline_id and n.action = r.action and n.at > r.at)
 			order by r.at limit $2)`
+
+	sqlInsertChange = `
+		insert into source_changes (id, account, bucket, object_key, version_id, sequence, at) values ($1, $2, $3, $4, $5, $6, $7)
+		on conflict (id) do nothing`
+	sqlAnyChange    = `select count(*) from (select 1 from source_changes limit 1) c`
+	sqlClaimChanges = `
+		update source_changes set node = $1, claimed = $2 where id in (
+			select c.id from source_changes c where c.claimed <= $3 and not exists (
+				select 1 from source_changes e
+				where e.bucket = c.bucket and e.object_key = c.object_key and e.sequence < c.sequence)
+			order by c.at limit $4 %s)
+		returning id, account, bucket, object_key, version_id, sequence, at`
+	sqlReleaseChanges = `update source_changes set claimed = 0 where node = $1 and claimed > 0`
+	sqlDeleteChange   = `delete from source_changes where id = $1`
+
+	sqlSelectPoll = `select version_id, checked from source_polls where id = $1`
+	sqlTakePoll   = `
+		insert into source_polls (id, checked) values ($1, $2)
+		on conflict (id) do update set checked = excluded.checked where source_polls.checked = $3`
+	sqlSawVersion = `update source_polls set version_id = $2 where id = $1`
+	sqlPrunePolls = `
+		delete from source_polls where id in (select id from source_polls where checked < $1 order by checked limit $2)`
 )

@@ -3,6 +3,7 @@ package trigger
 import (
 	"cmp"
 	"errors"
+	"log/slog"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/dispatch"
@@ -30,6 +31,13 @@ type Config struct {
 	// MaxWebhooks is the number of webhooks that an account may have in a region;
 	// 0 is DefaultMaxWebhooks.
 	MaxWebhooks int
+	// Node names this node, the same after it was started again.
+	Node string
+	// Account is whose sources are polled, in Versions: nil if nothing is.
+	Account  string
+	Versions Versions
+	// Logger is told what changes start; nil discards it.
+	Logger *slog.Logger
 }
 
 // Store keeps the triggers. It is safe for concurrent use.
@@ -38,6 +46,7 @@ type Store struct{ Config }
 // New makes a store on a database that Schema was applied to.
 func New(cfg Config) *Store {
 	cfg.MaxWebhooks = cmp.Or(cfg.MaxWebhooks, DefaultMaxWebhooks)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	return &Store{Config: cfg}
 }
 
