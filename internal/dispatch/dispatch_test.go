@@ -2,8 +2,10 @@ package dispatch_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 
+	"github.com/penstock-cd/penstock/internal/db/dbtest"
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
 	"github.com/penstock-cd/penstock/internal/pipeline"
@@ -180,4 +182,51 @@ func TestUpdateCancelsWhatWaits(t *testing.T) {
 			t.Errorf("version 9: %v", err)
 		}
 	})
+}
+
+// TestManyAttemptsOfOneEvent: a transition lets a crowd in by one event, and what
+// starts after it has its place in the history behind all of them.
+func TestManyAttemptsOfOneEvent(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, dbtest.SQLite(t))
+	b.Close()
+	b.configure = func(c *dispatch.Config) { c.Quotas.ConcurrentExecutions = 5000 }
+	b.start()
+	d := declaration()
+	d.ExecutionMode = pipeline.ModeParallel
+	twin := d.Stages[0].Actions[0]
+	twin.Name, twin.OutputArtifacts = "Twin", []pipeline.OutputArtifact{{Name: "twin"}}
+	d.Stages[0].Actions = append(d.Stages[0].Actions, twin)
+	b.create(d)
+	entrance := func(disabled bool) {
+		t.Helper()
+		if err := b.SetTransition(t.Context(), key, engine.SetTransition{Stage: "Source", Disabled: disabled, Reason: "crowd"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := func() {
+		t.Helper()
+		_, err := b.StartExecution(t.Context(), key, dispatch.StartRequest{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	entrance(true)
+	var starts sync.WaitGroup
+	for range 14 {
+		starts.Go(func() {
+			for range 100 {
+				start()
+			}
+		})
+	}
+	starts.Wait()
+	entrance(false)
+	for range 3 {
+		start()
+	}
+	list, err := b.ActionExecutions(t.Context(), b.pipeline(), "", 0, 5000)
+	if err != nil || len(list) != 2*(1+1400+3) {
+		t.Errorf("%d action executions, %v", len(list), err)
+	}
 }

@@ -144,6 +144,12 @@ func readOutputs(tx *db.Tx, pipelineID string, j *job, outputs map[string]map[st
 			continue
 		}
 		a, err := scanAction(tx.QueryRow(sqlSelectAction, id, pipelineID))
+		if errors.Is(err, db.ErrNoRows) {
+			// A rollback refers to its target's actions, whose history may be over:
+			// the reference has no value then.
+			outputs[ref.Namespace] = map[string]string{}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("reading the variables of action execution %s: %w", id, err)
 		}

@@ -131,12 +131,15 @@ func (d *Dispatcher) handOut(tx *db.Tx, p JobPoll) ([]Job, error) {
 		}
 		job, err := d.openJob(tx, row, stepped)
 		if err != nil {
-			return nil, err
+			// It must not keep the others back: it is handed to nobody, and comes
+			// again because nobody acknowledges it.
+			d.Logger.Error("opening a job", "job", row.ID, "execution", row.Execution, "error", err)
+		} else {
+			jobs = append(jobs, job)
 		}
 		if err := row.update(tx, stepped); err != nil {
 			return nil, err
 		}
-		jobs = append(jobs, job)
 	}
 	return jobs, nil
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/penstock-cd/penstock/internal/engine"
 )
 
-// ordStride is how many actions one event may start: ord is the state's version
+// ordStride is how many attempts one event may start: ord is the state's version
 // times it, plus the action's place in the event.
-const ordStride = 4096
+const ordStride = 1 << 20
 
 // writes is what one commit holds: the parts that changed, the history, and the
 // effects of every event of a batch.
@@ -267,15 +267,18 @@ func (w *writes) commitUnit(tx *db.Tx, u *unit, version int64, changes changesWr
 			return fmt.Errorf("writing changes of pipeline %s: %w", w.line.id, err)
 		}
 	}
-	for i, c := range u.decision.Changes {
+	ord := version * ordStride
+	for _, c := range u.decision.Changes {
 		var err error
 		switch c.Kind {
 		case engine.ActionStarted:
-			err = w.insertAction(tx, c, version*ordStride+int64(i))
+			err = w.insertAction(tx, c, ord)
+			ord++
 		case engine.ActionEnded:
 			err = endAttempt(tx, sqlEndAction, c)
 		case engine.RuleStarted:
-			err = w.insertRule(tx, c, version*ordStride+int64(i))
+			err = w.insertRule(tx, c, ord)
+			ord++
 		case engine.RuleEnded:
 			err = endAttempt(tx, sqlEndRule, c)
 		}

@@ -203,7 +203,7 @@ func (c *cloner) value(table, column string, v any, k int64, tokens map[string]s
 		case "pipeline_executions.first_change", "pipeline_executions.last_change", "changes.version":
 			return v + k*c.events
 		case "action_executions.ord":
-			return v + k*c.events*4096
+			return v + k*c.events<<20
 		}
 		if v > 1e12 {
 			return v + k*c.pace

@@ -78,7 +78,7 @@ func BenchmarkHistory(b *testing.B) {
 		after     func(execution int64) int64
 	}{
 		{"ListPipelineExecutions", func(n int64) int64 { return n }},
-		{"ListActionExecutions", func(n int64) int64 { return n * events * 4096 }},
+		{"ListActionExecutions", func(n int64) int64 { return n * events << 20 }},
 	} {
 		first := firstToken(b, c, list.operation)
 		b.Run(list.operation+"/first", func(b *testing.B) {

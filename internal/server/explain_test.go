@@ -86,6 +86,16 @@ func TestExplainAsksForRights(t *testing.T) {
 	if !told(explains, statementFor("codepipeline:PutApprovalResult", arnPrefix+"web/Gate/Review")) {
 		t.Error("the token is not told to who may answer")
 	}
+	// The tags count for logs just as well.
+	read := func() error {
+		in := &pswire.GetActionLogInput{PipelineName: aws.String("web"), PipelineExecutionId: aws.String(id)}
+		return alice.penstock().Call(t.Context(), "GetActionLog", in, nil)
+	}
+	logs := statementFor("penstock:GetActionLog", "*")
+	alice.allow(logs.when(`{"StringEquals":{"aws:ResourceTag/team":"web"}}`))
+	b.must(read())
+	alice.allow(logs.when(`{"StringNotEquals":{"aws:ResourceTag/team":"web"}}`))
+	wantRefusal(t, "a log of others", read(), "AccessDeniedException", "penstock:GetActionLog on resource: "+arnPrefix+"web")
 	_, err = explain(t, b.penstock, "none", "")
 	wantRefusal(t, "no pipeline", err, "PipelineNotFoundException", "none")
 	_, err = explain(t, b.penstock, "web", "00000000-0000-4000-8000-000000000000")

@@ -77,22 +77,27 @@ type explaining struct {
 // ask authorizes an action on the pipeline; path narrows it. Everything in a
 // pipeline has its tags.
 func (x *explaining) ask(action string, path ...string) error {
-	c := x.caller
-	arn := pipeline.PipelineARN(c.Partition, c.Region, c.Account, x.name)
+	return x.service.askPipeline(x.caller, action, x.name, path...)
+}
+
+// askPipeline asks whether the caller may act on a pipeline, or on what path names
+// in it. The pipeline's tags count.
+func (s *Service) askPipeline(c api.Caller, action, name string, path ...string) error {
+	arn := pipeline.PipelineARN(c.Partition, c.Region, c.Account, name)
 	for _, p := range path {
 		arn += "/" + p
 	}
-	return x.service.auth.Ask(c, iam.Question{
+	return s.auth.Ask(c, iam.Question{
 		Request: iam.Request{Action: action, Resource: arn},
 		Tags: func(ctx context.Context) (map[string]string, error) {
-			p, err := x.service.dispatch.Pipeline(ctx, dispatch.Key{Account: c.Account, Region: c.Region, Name: x.name}, 0)
+			p, err := s.dispatch.Pipeline(ctx, dispatch.Key{Account: c.Account, Region: c.Region, Name: name}, 0)
 			if errors.Is(err, dispatch.ErrPipelineNotFound) {
 				return nil, nil
 			}
 			if err != nil {
 				return nil, err
 			}
-			return x.service.dispatch.Tags(ctx, p)
+			return s.dispatch.Tags(ctx, p)
 		},
 	})
 }

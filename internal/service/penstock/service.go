@@ -59,8 +59,7 @@ func (s *Service) GetActionLog(ctx context.Context, c api.Caller, in *wire.GetAc
 		}
 	}
 	name := *in.PipelineName
-	arn := pipeline.PipelineARN(c.Partition, c.Region, c.Account, name)
-	if err := s.auth.Authorize(c, "penstock:GetActionLog", arn); err != nil {
+	if err := s.askPipeline(c, "penstock:GetActionLog", name); err != nil {
 		return nil, err
 	}
 	p, err := s.dispatch.Pipeline(ctx, dispatch.Key{Account: c.Account, Region: c.Region, Name: name}, 0)
