@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 
 	"github.com/spf13/pflag"
@@ -70,6 +71,9 @@ func readConfig(file string) (configuration, error) {
 	if err := decoder.Decode(&cfg.Config); err != nil && !errors.Is(err, io.EOF) {
 		return cfg, refuse("configuration %s: %w", file, plainYAML(err))
 	}
+	if err := placeFunctions(cfg.Functions, file); err != nil {
+		return cfg, err
+	}
 	if decoder.Decode(new(yaml.Node)) == nil {
 		return cfg, refuse("configuration %s: it has more than one document", file)
 	}
@@ -79,6 +83,23 @@ func readConfig(file string) (configuration, error) {
 	}
 	given(doc.Content[0], "", cfg.from)
 	return cfg, nil
+}
+
+// placeFunctions takes the folders of functions as relative to that of the file.
+func placeFunctions(functions map[string]server.Function, file string) error {
+	folder, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return fmt.Errorf("finding the folder of %s: %w", file, err)
+	}
+	for name, f := range functions {
+		if f.Directory == "" && len(f.Command) > 0 {
+			f.Directory = folder
+		} else if f.Directory != "" && !filepath.IsAbs(f.Directory) {
+			f.Directory = filepath.Join(folder, f.Directory)
+		}
+		functions[name] = f
+	}
+	return nil
 }
 
 // given notes the keys that a file has, those within a key behind a dot.

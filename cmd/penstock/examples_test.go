@@ -53,3 +53,26 @@ func TestConditionsExample(t *testing.T) {
 		})
 	}
 }
+
+// TestLambdaExample runs examples/lambda.
+func TestLambdaExample(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("builds run on Linux")
+	}
+	if out, err := exec.CommandContext(t.Context(), "python3", "-c", "import boto3").CombinedOutput(); err != nil {
+		t.Skipf("boto3 is not installed: %v %s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), "penstock", "run", "../../examples/lambda", "--config", "../../examples/lambda/functions.yaml")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"Stamp/Stamp | stamped 4 files\n", "Show/Show | release: 4 files\n", "Show/Show | the stamp covers 4 files\n", "Execution Succeeded in ",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("nothing says %q:\n%s", want, out)
+		}
+	}
+}

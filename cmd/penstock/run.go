@@ -77,7 +77,7 @@ command line was refused and nothing ran; 4 everything that ran succeeded but
 	f.StringVar(&o.to, "to", "", "the last `STAGE` to run")
 	f.BoolVar(&o.approve, "approve", false, "approve every approval without asking")
 	f.StringVar(&o.data, "data", "", "keep the server's data in `DIR`; without it everything is forgotten")
-	f.StringVar(&o.config, "config", "", "YAML `FILE` with the connections, codeCommit, s3, cloudWatch, account, region and passEnvironment of penstock serve")
+	f.StringVar(&o.config, "config", "", "YAML `FILE` with the connections, codeCommit, s3, cloudWatch, lambda, functions, account, region and passEnvironment of penstock serve")
 	f.StringVar(&o.region, "region", "", "region of the pipeline (default: the one its artifact stores tell, else us-east-1)")
 	f.BoolVar(&o.verbose, "verbose", false, "show all that builds say of themselves, and the server's own log on standard error")
 	outputFlag(cmd, &o.output, "text, or json: one object a line (docs/commands.md)")
@@ -163,7 +163,8 @@ func runConfig(f declarationFile, o runOptions) (server.Config, func(), error) {
 	}
 	cfg := server.Config{
 		Listen: "127.0.0.1:0", Data: o.data, Account: read.Account, Region: cmp.Or(o.region, regionOf(f, read.Config)),
-		Connections: read.Connections, CodeCommit: read.CodeCommit, S3: read.S3, CloudWatch: read.CloudWatch, PassEnvironment: read.PassEnvironment,
+		Connections: read.Connections, CodeCommit: read.CodeCommit, S3: read.S3, CloudWatch: read.CloudWatch,
+		Lambda: read.Lambda, Functions: read.Functions, PassEnvironment: read.PassEnvironment,
 	}
 	if err := cfg.Check(); err != nil {
 		return cfg, nil, refuse("configuration: %w", err)

@@ -151,7 +151,8 @@ func (d *Dispatcher) actionType(id pipeline.ActionTypeID, text string) (pipeline
 			return t, fmt.Errorf("decoding action type %s: %w", id, err)
 		}
 		declared.fill(&t)
-		t.Available = t.Available && declared.Executor.Type == ExecutorJobWorker
+		t.Available = d.JobWorkers && declared.Executor.Type == ExecutorJobWorker ||
+			d.LambdaExecutor != nil && declared.Executor.Type == ExecutorLambda
 		return t, nil
 	}
 	var def ActionTypeDefinition

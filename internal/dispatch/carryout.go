@@ -128,7 +128,15 @@ func (d *Dispatcher) runAction(ctx context.Context, x effect) error {
 	}
 	p, ok := d.Catalogue.Provider(job.plan.Type)
 	if !ok {
-		return d.runJob(ctx, x, job)
+		if p, err = d.executor(ctx, job); err != nil {
+			return err
+		}
+		if p == nil {
+			return d.runJob(ctx, x, job)
+		}
+	}
+	if invoker, ok := p.(provider.Invoker); ok {
+		return d.runInvoked(ctx, x, job, invoker)
 	}
 	start, report := d.decide(x, p)
 	if report != nil {
@@ -349,14 +357,19 @@ func (d *Dispatcher) stopAction(ctx context.Context, x effect) error {
 
 // finish reports an attempt's verdict to the engine.
 func (d *Dispatcher) finish(ctx context.Context, x effect, r provider.Report) error {
-	return d.report(ctx, x, engine.ActionReported{
+	return d.report(ctx, x, verdictOf(x, r))
+}
+
+// verdictOf is the event of a final report.
+func verdictOf(x effect, r provider.Report) engine.ActionReported {
+	return engine.ActionReported{
 		Execution: x.ExecutionID, Action: x.ActionID, Succeeded: r.Status == provider.Succeeded,
 		Produced: r.Produced, Revision: r.Revision,
 		Outcome: engine.Outcome{
 			Summary: r.Summary, ExternalExecutionID: r.ExternalExecutionID, ExternalExecutionURL: r.ExternalExecutionURL,
 			OutputVariables: r.OutputVariables, ErrorCode: r.ErrorCode, ErrorMessage: r.ErrorMessage,
 		},
-	})
+	}
 }
 
 // reportGrace is how long a verdict may still be brought to the engine while the

@@ -40,6 +40,9 @@ type Config struct {
 	// JobWorkers says that job workers can poll this server for the actions of
 	// custom action types. Without it these types are known but unavailable.
 	JobWorkers bool
+	// LambdaExecutor makes the provider of a declared action type whose executor is a
+	// function. Without it these types are known but unavailable. Optional.
+	LambdaExecutor func(functionARN string, timeout time.Duration) provider.Invoker
 	// JobAcknowledge is how long a job that was handed out may stay unacknowledged;
 	// zero means 60 s. Optional.
 	JobAcknowledge time.Duration

@@ -43,7 +43,7 @@ func (d *Dispatcher) findJob(tx *db.Tx, ref JobRef) (*jobRow, error) {
 	if err := decodePart(row.data, &data); err != nil {
 		return nil, fmt.Errorf("decoding job %s: %w", ref.ID, err)
 	}
-	partner := data.Type.Owner != pipeline.OwnerCustom
+	partner := data.Type.Owner != pipeline.OwnerCustom && !row.Terms.Invoked
 	if row.account != ref.Account || row.region != ref.Region || partner != ref.Partner {
 		return nil, ErrJobNotFound
 	}

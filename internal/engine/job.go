@@ -67,6 +67,11 @@ type JobTerms struct {
 	// Invoked says that jobs are brought to who does them, and need no
 	// acknowledgement: handed out is in progress.
 	Invoked bool `json:"invoked,omitempty"`
+	// ExternalExecutionID, if set, is that of the action, whatever a result says; such
+	// an action shows nothing of the progress that workers tell (observed.md 13).
+	ExternalExecutionID string `json:"externalExecutionId,omitempty"`
+	// FailureHolds says that the jobs judge a rule which holds when they fail.
+	FailureHolds bool `json:"failureHolds,omitempty"`
 	// Source says that the current revision of a result is that of the action.
 	Source bool `json:"source,omitempty"`
 	// Outputs are the output artifacts of the action.

@@ -68,6 +68,7 @@ func (m *jobMachine) offer(b OfferJob) {
 	m.Job = Job{
 		ID: pipeline.DeriveID([]byte(m.ev.ID), "job/"+b.Action+"/1"), Number: 1,
 		Execution: b.Execution, Action: b.Action, Deadline: b.Deadline, Terms: b.Terms, Status: JobQueued,
+		Progress: JobProgress{ExternalExecutionID: b.Terms.ExternalExecutionID},
 	}
 	m.d.Changed = true
 }
@@ -130,6 +131,9 @@ func (m *jobMachine) succeed(b SucceedJob) error {
 		return err
 	}
 	m.end(JobSucceeded, answer)
+	if id := m.Terms.ExternalExecutionID; id != "" {
+		b.Progress = JobProgress{ExternalExecutionID: id}
+	}
 	if b.Progress.ExternalExecutionID == "" {
 		b.Progress.ExternalExecutionID = m.Progress.ExternalExecutionID
 	}
@@ -140,6 +144,12 @@ func (m *jobMachine) succeed(b SucceedJob) error {
 	}
 	m.Progress = b.Progress
 	report := m.report()
+	if m.Terms.FailureHolds {
+		report.Outcome = Outcome{
+			ErrorCode: jobFailed, ErrorMessage: "The job succeeded.", ExternalExecutionID: b.Progress.ExternalExecutionID,
+		}
+		return nil
+	}
 	report.Succeeded, report.Produced = true, m.Terms.Outputs
 	report.Outcome = Outcome{
 		Summary: b.Progress.Summary, ExternalExecutionID: b.Progress.ExternalExecutionID, OutputVariables: b.OutputVariables,
@@ -180,10 +190,13 @@ func (m *jobMachine) fail(b FailJob) error {
 		return err
 	}
 	m.end(JobFailed, answer)
-	m.report().Outcome = Outcome{
-		ErrorCode: b.Type, ErrorMessage: b.Message,
-		ExternalExecutionID: firstOf(b.ExternalExecutionID, m.Progress.ExternalExecutionID),
+	id := firstOf(m.Terms.ExternalExecutionID, firstOf(b.ExternalExecutionID, m.Progress.ExternalExecutionID))
+	report := m.report()
+	if m.Terms.FailureHolds {
+		report.Succeeded, report.Outcome = true, Outcome{Summary: b.Message, ExternalExecutionID: id}
+		return nil
 	}
+	report.Outcome = Outcome{ErrorCode: b.Type, ErrorMessage: b.Message, ExternalExecutionID: id}
 	return nil
 }
 

@@ -73,6 +73,8 @@ type Attempt struct {
 	OutputVariables []string
 	Inputs          []InputArtifact
 	Outputs         []OutputArtifact
+	// Job is the job to bring, for an Invoker.
+	Job *Job
 	// Overrides are the source revision overrides for this action.
 	Overrides []pipeline.SourceRevisionOverride
 	// EncryptionKey is the artifact store's key, empty for the default.
@@ -139,6 +141,9 @@ type Report struct {
 	State json.RawMessage
 	// LookAgain is when to call Await for work that is remote; zero: at once.
 	LookAgain time.Duration
+	// ContinuationToken is what an Invoker's job, answered at once, gives to the
+	// next one.
+	ContinuationToken string
 	// Percent is the progress from 0 to 100.
 	Percent int
 	Summary string

@@ -72,7 +72,7 @@ func TestBuiltinActionTypes(t *testing.T) {
 	}
 	want := []string{
 		"Source/S3", "Source/CodeCommit", "Source/CodeStarSourceConnection", "Build/CodeBuild", "Test/CodeBuild", "Compute/Commands",
-		"Approval/Manual", "Deploy/S3",
+		"Approval/Manual", "Invoke/Lambda", "Deploy/S3",
 	}
 	if diff := cmp.Diff(want, ids); diff != "" || pages != 1 {
 		t.Errorf("%d pages of (-want +got):\n%s", pages, diff)

@@ -60,6 +60,11 @@ type Config struct {
 	// CloudWatch is where CloudWatchAlarm rules ask; empty is AWS, or what the
 	// usual variables and files of AWS's tools say.
 	CloudWatch CloudWatch `yaml:"cloudWatch"`
+	// Lambda is where functions are invoked that Functions does not have; empty is
+	// AWS, or what the usual variables and files of AWS's tools say.
+	Lambda Lambda `yaml:"lambda"`
+	// Functions are Lambda functions of this machine, by name.
+	Functions map[string]Function `yaml:"functions"`
 	// PassEnvironment names variables of the server's environment that builds
 	// see. AWS and Penstock variables are never passed.
 	PassEnvironment []string `yaml:"passEnvironment"`
@@ -207,13 +212,23 @@ func (c Config) Check() error {
 			fail("codeCommit: %w", err)
 		}
 	}
-	if at := c.CloudWatch.Endpoint; at != "" {
-		if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			fail("cloudWatch.endpoint %q is no URL", RedactURL(at))
+	for _, service := range []struct{ key, endpoint, id, secret string }{
+		{"cloudWatch", c.CloudWatch.Endpoint, c.CloudWatch.AccessKeyID, c.CloudWatch.SecretAccessKey},
+		{"lambda", c.Lambda.Endpoint, c.Lambda.AccessKeyID, c.Lambda.SecretAccessKey},
+	} {
+		if at := service.endpoint; at != "" {
+			if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+				fail("%s.endpoint %q is no URL", service.key, RedactURL(at))
+			}
+		}
+		if (service.id == "") != (service.secret == "") {
+			fail("%s.accessKeyId and %s.secretAccessKey are given together or not at all", service.key, service.key)
 		}
 	}
-	if (c.CloudWatch.AccessKeyID == "") != (c.CloudWatch.SecretAccessKey == "") {
-		fail("cloudWatch.accessKeyId and cloudWatch.secretAccessKey are given together or not at all")
+	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
+		if err := c.Functions[name].provided().Check(name); err != nil {
+			fail("function %q: %w", name, err)
+		}
 	}
 	if err := build.CheckPassEnv(c.PassEnvironment); err != nil {
 		fail("passEnvironment: %w", err)

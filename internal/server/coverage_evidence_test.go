@@ -19,7 +19,7 @@ func operationNotes() map[string]string {
 		"TagResource":                      "pipelines, custom action types, webhooks",
 		"ListActionTypes":                  "built-in types that this server can run, and every custom one",
 		"GetActionType":                    "types that UpdateActionType declared, with both executors",
-		"UpdateActionType":                 "creates types of owner ThirdParty too; those with a Lambda executor are not carried out yet",
+		"UpdateActionType":                 "creates types of owner ThirdParty too",
 		"ListRuleTypes":                    "rule types that this server can run",
 		"PutActionRevision":                "one execution a revision, however often it is pushed",
 		"PutWebhook":                       "records, URLs, sealed secrets; requests to the URLs are answered 404 so far",
@@ -86,6 +86,7 @@ func providerEvidence() map[string]struct{ test, says string } {
 		"Test CodeBuild":                  {"internal/provider/build TestSuites", "as in a Build action"},
 		"Compute Commands":                {"TestCommandsAction", "on the host; Linux only"},
 		"Approval Manual":                 {"wire/approval", "token, time-out, summary; `NotificationArn` is refused"},
+		"Invoke Lambda":                   {"TestLambdaPython", "AWS, the endpoint that `lambda.endpoint` names, or functions of this machine"},
 		"Deploy S3":                       {"TestDeploys", "buckets of this server, or an external S3 endpoint"},
 	}
 }
@@ -97,6 +98,7 @@ func ruleEvidence() map[string]struct{ test, says string } {
 		"DeploymentWindow": {"wire/conditions_waiting", "waits for the window; AWS cron and time zones"},
 		"VariableCheck":    {"wire/conditions_entry", "`EQ`, `NE`, `CONTAINS`, `MATCHES` with Java's syntax as far as it can be had"},
 		"CodeBuild":        {"TestBuildRules", "as the Build action"},
+		"LambdaInvoke":     {"TestLambdaRule", "as the Lambda action; after a failure it holds if the function fails"},
 		"Commands":         {"TestBuildRules", "as the Compute action; Linux only"},
 	}
 }

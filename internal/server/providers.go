@@ -11,6 +11,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/provider/build"
 	"github.com/penstock-cd/penstock/internal/provider/deploy"
+	"github.com/penstock-cd/penstock/internal/provider/invoke"
 	"github.com/penstock-cd/penstock/internal/provider/rule"
 	"github.com/penstock-cd/penstock/internal/provider/source"
 	"github.com/penstock-cd/penstock/internal/sandbox"
@@ -30,7 +31,7 @@ func ActionTypes(more ...provider.Provider) (pipeline.ActionTypes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(cache, Config{}, nil, more)
+	return catalogueOf(cache, Config{}, nil, invoke.Config{}, more)
 }
 
 // catalogue makes the providers: the one explicit list.
@@ -43,10 +44,10 @@ func (s *Server) catalogue(ctx context.Context) (*provider.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(cache, s.cfg, objects, s.opts.Providers)
+	return catalogueOf(cache, s.cfg, objects, s.invoking(), s.opts.Providers)
 }
 
-func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more []provider.Provider) (*provider.Catalogue, error) {
+func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, invoking invoke.Config, more []provider.Provider) (*provider.Catalogue, error) {
 	connections := source.NewCodeStarSourceConnection(cache, cfg.connections())
 	codeCommit := source.NewCodeCommit(cache, git.Remote{URL: cfg.CodeCommit})
 	builds := build.Config{
@@ -69,11 +70,14 @@ func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, more
 	if err != nil {
 		return nil, err
 	}
+	lambda, lambdaRule := invoke.New(invoking)
 	providers := slices.Concat([]provider.Provider{
 		connections,
 		codeCommit,
 		source.NewS3(objects),
 		deploy.NewS3(objects),
+		lambda,
+		lambdaRule,
 	}, ours, ruleProviders(cfg))
 	// What the program brings takes the place of the server's own.
 	providers = slices.DeleteFunc(providers, func(own provider.Provider) bool {

@@ -26,6 +26,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/logs"
 	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/provider/invoke"
 	"github.com/penstock-cd/penstock/internal/s3"
 	"github.com/penstock-cd/penstock/internal/service/codepipeline"
 	"github.com/penstock-cd/penstock/internal/service/penstock"
@@ -61,8 +62,10 @@ type Server struct {
 	triggers *trigger.Store
 	versions trigger.Versions // of the S3 elsewhere, if there is one
 	listener net.Listener
-	http     *http.Server
-	served   chan error
+	// listening is closed when listener is set.
+	listening chan struct{}
+	http      *http.Server
+	served    chan error
 	// stop ends the server's own loops, which ended tells.
 	stop  context.CancelFunc
 	ended sync.WaitGroup
@@ -73,7 +76,7 @@ func Start(ctx context.Context, cfg Config, opts Options) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	s := &Server{cfg: cfg.withDefaults(), opts: opts, log: opts.Logger, served: make(chan error, 1)}
+	s := &Server{cfg: cfg.withDefaults(), opts: opts, log: opts.Logger, served: make(chan error, 1), listening: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -146,7 +149,7 @@ func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogu
 	s.dispatch = dispatch.New(dispatch.Config{
 		DB: s.db, Catalogue: catalogue, Node: s.node, Workspaces: workspaces, Exclusive: s.cfg.Database == "",
 		Artifacts: artifacts{store: s.buckets, owner: s.owner()}, Sealer: s.iam.Keyring(), Logger: s.log,
-		InertTriggers: s.cfg.InertTriggers, JobWorkers: true,
+		InertTriggers: s.cfg.InertTriggers, JobWorkers: true, LambdaExecutor: invoke.NewExecutors(s.invoking()),
 		Quotas: dispatch.Quotas{
 			Pipelines: s.cfg.Quotas.Pipelines, CustomActionTypes: s.cfg.Quotas.CustomActionTypes,
 			ConcurrentExecutions: s.cfg.Quotas.ConcurrentExecutions,
@@ -173,6 +176,7 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 		return fmt.Errorf("listening on %s: %w", s.cfg.Listen, err)
 	}
 	s.listener = listener
+	close(s.listening)
 	s.triggers = trigger.New(trigger.Config{
 		DB: s.db, Dispatch: s.dispatch, Sealer: s.iam.Keyring(), Endpoint: s.Endpoint(), MaxWebhooks: s.cfg.Quotas.Webhooks,
 		Node: s.node, Account: s.cfg.Account, Versions: s.versions, Logger: s.log,

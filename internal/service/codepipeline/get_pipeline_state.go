@@ -43,10 +43,8 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 	if plan.Mode == pipeline.ModeParallel {
 		return out, nil // executions that are independent have no common state
 	}
-	if types != s.types {
-		if state.Progress, err = s.dispatch.JobProgress(ctx, underWay(&state)); err != nil {
-			return nil, err
-		}
+	if state.Progress, err = s.dispatch.JobProgress(ctx, withJobs(&state, plan, types != s.types)); err != nil {
+		return nil, err
 	}
 	for i := range plan.Stages {
 		stage, err := s.stageState(ctx, p, plan, types, i, &state)
@@ -237,7 +235,7 @@ func (s *Service) actionState(p dispatch.Pipeline, plan *pipeline.ActionPlan, ki
 		return out
 	}
 	out.LatestExecution = actionExecution(a, plan, kind, p.Region)
-	if progress, ok := state.Progress[a.ID]; ok && a.Status == engine.InProgress {
+	if progress, ok := state.Progress[a.ID]; ok && (a.Status == engine.InProgress || a.Status == engine.Abandoned) {
 		showProgress(out.LatestExecution, progress, a, plan, kind, p.Region)
 	}
 	if !plan.IsSource() || a.Status != engine.Succeeded {
@@ -298,13 +296,22 @@ func actionExecution(a *dispatch.ActionExecution, plan *pipeline.ActionPlan, kin
 	return out
 }
 
-// underWay lists the action executions that are in progress.
-func underWay(state *dispatch.State) []string {
+// withJobs lists the action executions that show what is known of their jobs: those
+// in progress of types with job workers, if there are any, and those that invoke,
+// which keep it when they are abandoned (observed.md 6).
+func withJobs(state *dispatch.State, plan *pipeline.Plan, workers bool) []string {
 	var ids []string
-	for _, st := range state.Pipeline.Stages {
-		for _, a := range state.Actions[st.Name] {
-			if a.Status == engine.InProgress {
-				ids = append(ids, a.ID)
+	for i := range plan.Stages {
+		for j := range plan.Stages[i].Actions {
+			p := &plan.Stages[i].Actions[j]
+			invokes := p.Type.Category == pipeline.CategoryInvoke && p.Type.Provider == "Lambda"
+			if !invokes && !workers {
+				continue
+			}
+			for _, a := range state.Actions[plan.Stages[i].Name] {
+				if a.Action == p.Name && (a.Status == engine.InProgress || invokes && a.Status == engine.Abandoned) {
+					ids = append(ids, a.ID)
+				}
 			}
 		}
 	}

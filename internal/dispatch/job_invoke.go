@@ -1,0 +1,191 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/provider"
+)
+
+// runInvoked brings an action of a provider that invokes somebody to its end: each
+// job is brought once it is committed as in progress, and then nobody waits. What
+// is not known to have been brought is brought again under the same id.
+func (d *Dispatcher) runInvoked(ctx context.Context, x effect, j *job, p provider.Invoker) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.track(x.ActionID, cancel)
+	defer d.track(x.ActionID, nil)
+	row, decision, err := d.takeInvoked(ctx, x, j, p)
+	switch {
+	case err != nil:
+		return err
+	case decision.Report != nil:
+		return d.finishJob(ctx, x, row)
+	case !decision.HandedOut:
+		return d.park(ctx, x, nil)
+	}
+	return d.bring(ctx, x, j, row, p)
+}
+
+// takeInvoked makes, or finds, the job that is to be brought now, and commits that
+// this node is about to: Decision.HandedOut says that there is one. A report says
+// that the time of the job is over.
+func (d *Dispatcher) takeInvoked(ctx context.Context, x effect, j *job, p provider.Invoker) (row *jobRow, decision engine.JobDecision, err error) {
+	err = d.DB.Write(ctx, func(tx *db.Tx) error {
+		row, decision = nil, engine.JobDecision{}
+		now, err := tx.Now()
+		if err != nil {
+			return err
+		}
+		if row, err = lastJob(tx, x.ActionID, d.DB.Dialect().LockSuffix); err != nil {
+			return err
+		}
+		if row == nil {
+			row, decision, err = d.offerInvoked(tx, x, j, p, now)
+		} else {
+			decision, err = d.stepInvoked(tx, x, row, now)
+		}
+		if err != nil || !decision.HandedOut || x.BegunNode == d.node {
+			return err
+		}
+		n, err := tx.Exec(sqlBegin, x.ID, d.node, now, x.BegunNode)
+		if err == nil && n == 0 {
+			err = errVoid
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, errVoid) && !errors.Is(err, errJobChanged) {
+		err = fmt.Errorf("taking the job of action execution %s: %w", x.ActionID, err)
+	}
+	return row, decision, err
+}
+
+// offerInvoked makes the first job of an action, in progress at once.
+func (d *Dispatcher) offerInvoked(tx *db.Tx, x effect, j *job, p provider.Invoker, now int64) (*jobRow, engine.JobDecision, error) {
+	none := engine.JobDecision{}
+	if err := j.keepResolved(tx); err != nil {
+		return nil, none, err
+	}
+	data, err := encodePart(j.jobData(x))
+	if err != nil {
+		return nil, none, fmt.Errorf("encoding the job of action execution %s: %w", x.ActionID, err)
+	}
+	terms := p.JobTerms(j.attempt(d, x))
+	offer := engine.OfferJob{Execution: x.ExecutionID, Action: x.ActionID, Deadline: x.Deadline, Terms: engine.JobTerms{
+		Invoked: true, Timeout: terms.Timeout.Milliseconds(), TimeoutMessage: terms.TimeoutMessage, Pause: terms.Pause.Milliseconds(),
+		ExternalExecutionID: terms.ExternalExecutionID, FailureHolds: terms.FailureHolds,
+	}}
+	for _, out := range j.plan.Outputs {
+		offer.Terms.Outputs = append(offer.Terms.Outputs, out.Name)
+	}
+	row := &jobRow{
+		pipelineID: x.PipelineID, account: j.key.Account, region: j.key.Region, kind: jobKind(j.plan.Type), data: data, needed: true,
+	}
+	if row.Job, _, err = engine.StepJob(engine.Job{}, d.jobEvent(now, offer)); err != nil {
+		return nil, none, err
+	}
+	var decision engine.JobDecision
+	if row.Job, decision, err = engine.StepJob(row.Job, d.jobEvent(now, engine.HandOutJob{})); err != nil {
+		return nil, none, err
+	}
+	return row, decision, row.insert(tx)
+}
+
+// stepInvoked looks what the last job of an action needs.
+func (d *Dispatcher) stepInvoked(tx *db.Tx, x effect, row *jobRow, now int64) (engine.JobDecision, error) {
+	stepped, decision, err := engine.StepJob(row.Job, d.jobEvent(now, engine.JobTimePassed{}))
+	if err != nil || decision.Report != nil || stepped.Ended() {
+		return decision, err
+	}
+	if row.Status == engine.JobInProgress {
+		// Parked, it was brought; else whoever began to did not get that far.
+		decision.HandedOut = x.BegunNode != anyNode
+		return decision, nil
+	}
+	stepped, decision, err = engine.StepJob(row.Job, d.jobEvent(now, engine.HandOutJob{}))
+	if err != nil || !decision.HandedOut {
+		return decision, err
+	}
+	if err := row.update(tx, stepped); err != nil {
+		return decision, err
+	}
+	row.Job = stepped
+	return decision, nil
+}
+
+// finishJob reports that the time of a job is over, unless a result came in
+// between.
+func (d *Dispatcher) finishJob(ctx context.Context, x effect, row *jobRow) error {
+	stepped, decision, err := engine.StepJob(row.Job, d.jobEvent(row.Until, engine.JobTimePassed{}))
+	if err != nil {
+		return err
+	}
+	err = d.commitJob(ctx, row, stepped, decision)
+	if errors.Is(err, errJobChanged) {
+		return d.park(ctx, x, nil)
+	}
+	return err
+}
+
+// bring lets the provider bring a job to who does it.
+func (d *Dispatcher) bring(ctx context.Context, x effect, j *job, row *jobRow, p provider.Invoker) error {
+	until := x.Deadline
+	if row.Until != 0 {
+		until = min(until, row.Until)
+	}
+	bringing, cancel := context.WithDeadline(ctx, time.UnixMilli(until))
+	defer cancel()
+	a, closeLog, err := d.open(ctx, x, j)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	a.Job = &provider.Job{ID: row.ID, ContinuationToken: row.ContinuationToken}
+	report, err := call(bringing, p, *a, true)
+	switch {
+	case errors.Is(context.Cause(ctx), errVoid):
+		return errVoid
+	case err != nil:
+		return fmt.Errorf("invoking for job %s of action type %s: %w", row.ID, j.plan.Type, err)
+	case report.ContinuationToken != "":
+		err = d.SucceedJob(d.ctx, JobRef{Account: row.account, Region: row.region, ID: row.ID}, engine.SucceedJob{
+			ContinuationToken: report.ContinuationToken,
+			Progress:          engine.JobProgress{Summary: report.Summary, ExternalExecutionID: report.ExternalExecutionID},
+		})
+		if _, rejected := errors.AsType[*engine.JobRejection](err); err != nil && !rejected {
+			return err
+		}
+	case report.Status != provider.InProgress:
+		return d.endInvoked(ctx, x, report)
+	}
+	return d.park(ctx, x, nil)
+}
+
+// endInvoked ends an action by a verdict that is not the result of its job.
+func (d *Dispatcher) endInvoked(ctx context.Context, x effect, r provider.Report) error {
+	body := verdictOf(x, r)
+	return d.reportWith(ctx, x, body, func(tx *db.Tx) error { return d.withdrawJob(tx, x.ActionID) })
+}
+
+// executor is who carries out an action of a declared type whose executor is a
+// function; nil for any other type.
+func (d *Dispatcher) executor(ctx context.Context, j *job) (provider.Provider, error) {
+	if d.LambdaExecutor == nil || j.plan.Type.Owner == pipeline.OwnerCustom {
+		return nil, nil
+	}
+	decl, err := d.DeclaredActionType(ctx, j.key.Account, j.key.Region, j.plan.Type)
+	switch {
+	case errors.Is(err, ErrActionTypeNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case decl.Executor.Type != ExecutorLambda || decl.Executor.Configuration.Lambda == nil:
+		return nil, nil
+	}
+	return d.LambdaExecutor(decl.Executor.Configuration.Lambda.FunctionARN, time.Duration(decl.Executor.JobTimeout)*time.Second), nil
+}

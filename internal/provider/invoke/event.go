@@ -1,0 +1,157 @@
+package invoke
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/penstock-cd/penstock/internal/iam"
+	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/provider"
+)
+
+// jobEvent is what a function of an action is told (observed.md 13).
+type jobEvent struct {
+	Job job `json:"CodePipeline.job"`
+}
+
+type job struct {
+	ID        string  `json:"id"`
+	AccountID string  `json:"accountId"`
+	Data      jobData `json:"data"`
+}
+
+type jobData struct {
+	ActionConfiguration struct {
+		Configuration map[string]string `json:"configuration"`
+	} `json:"actionConfiguration"`
+	InputArtifacts      []artifact     `json:"inputArtifacts"`
+	OutputArtifacts     []artifact     `json:"outputArtifacts"`
+	ArtifactCredentials credentials    `json:"artifactCredentials"`
+	ContinuationToken   string         `json:"continuationToken,omitempty"`
+	EncryptionKey       *encryptionKey `json:"encryptionKey,omitempty"`
+}
+
+// artifact has a null for a revision that is not known.
+type artifact struct {
+	Name     string   `json:"name"`
+	Revision *string  `json:"revision"`
+	Location location `json:"location"`
+}
+
+type location struct {
+	Type       string     `json:"type"`
+	S3Location s3Location `json:"s3Location"`
+}
+
+type s3Location struct {
+	BucketName string `json:"bucketName"`
+	ObjectKey  string `json:"objectKey"`
+}
+
+type credentials struct {
+	AccessKeyID     string `json:"accessKeyId"`
+	SecretAccessKey string `json:"secretAccessKey"`
+	SessionToken    string `json:"sessionToken"`
+	// ExpirationTime is in epoch milliseconds.
+	ExpirationTime int64 `json:"expirationTime,omitempty"`
+}
+
+type encryptionKey struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+}
+
+// event is the payload for the job of an attempt.
+func (c Config) event(a *provider.Attempt) ([]byte, error) {
+	issued, err := c.artifactCredentials(a)
+	if err != nil {
+		return nil, err
+	}
+	e := jobEvent{Job: job{ID: a.Job.ID, AccountID: a.Account, Data: jobData{
+		InputArtifacts: inputs(a), OutputArtifacts: outputs(a), ArtifactCredentials: issued,
+		ContinuationToken: a.Job.ContinuationToken, EncryptionKey: keyOf(a),
+	}}}
+	e.Job.Data.ActionConfiguration.Configuration = a.Configuration
+	return encode(e)
+}
+
+// encode is JSON with the characters of texts as they are.
+func encode(v any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, fmt.Errorf("encoding an event: %w", err)
+	}
+	return bytes.TrimRight(text.Bytes(), "\n"), nil
+}
+
+func inputs(a *provider.Attempt) []artifact {
+	list := []artifact{}
+	for _, in := range a.Inputs {
+		one := artifactAt(in.Location)
+		if in.Revision != "" {
+			one.Revision = &in.Revision
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+func outputs(a *provider.Attempt) []artifact {
+	list := []artifact{}
+	for _, out := range a.Outputs {
+		list = append(list, artifactAt(out.Location))
+	}
+	return list
+}
+
+func artifactAt(at pipeline.ArtifactLocation) artifact {
+	return artifact{Name: at.Name, Location: location{Type: "S3", S3Location: s3Location{BucketName: at.Bucket, ObjectKey: at.Key}}}
+}
+
+func keyOf(a *provider.Attempt) *encryptionKey {
+	if a.EncryptionKey == "" {
+		return nil
+	}
+	return &encryptionKey{ID: a.EncryptionKey, Type: "KMS"}
+}
+
+// credentialTime is how long the credentials of a job are good for (observed.md 13).
+const credentialTime = 15 * time.Minute
+
+// artifactCredentials read the inputs of a job and write its outputs, and nothing
+// else.
+func (c Config) artifactCredentials(a *provider.Attempt) (credentials, error) {
+	read := iam.Grant{Actions: []string{"s3:GetObject", "s3:GetObjectVersion"}}
+	write := iam.Grant{Actions: []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}}
+	for _, in := range a.Inputs {
+		read.Resources = append(read.Resources, c.objectARN(in.Location))
+	}
+	for _, out := range a.Outputs {
+		write.Resources = append(write.Resources, c.objectARN(out.Location))
+	}
+	issued, expires, err := c.IssueSession(iam.Session{
+		Account: a.Account, Role: "penstock-job", Name: a.Job.ID, Lifetime: credentialTime, Grants: []iam.Grant{read, write},
+	})
+	if err != nil {
+		return credentials{}, fmt.Errorf("making the credentials of job %s: %w", a.Job.ID, err)
+	}
+	return credentials{
+		AccessKeyID: issued.AccessKeyID, SecretAccessKey: issued.SecretAccessKey, SessionToken: issued.SessionToken,
+		ExpirationTime: expires.UnixMilli(),
+	}, nil
+}
+
+func (c Config) objectARN(at pipeline.ArtifactLocation) string {
+	return "arn:" + c.partition() + ":s3:::" + at.Bucket + "/" + at.Key
+}
+
+func (c Config) partition() string {
+	if c.Partition == "" {
+		return "aws"
+	}
+	return c.Partition
+}

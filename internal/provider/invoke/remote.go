@@ -1,0 +1,126 @@
+package invoke
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/penstock-cd/penstock/internal/provider"
+)
+
+// RemoteConfig says where the functions are that are not of this machine, and who
+// invokes them.
+type RemoteConfig struct {
+	// Endpoint is a URL; empty means AWS, or what the SDK's usual places say, such
+	// as AWS_ENDPOINT_URL_LAMBDA.
+	Endpoint string
+	// AccessKeyID and the one after it sign requests; empty means the SDK's usual
+	// places (environment, shared files, the machine's role).
+	AccessKeyID, SecretAccessKey string
+}
+
+// remote invokes functions by the official SDK.
+type remote struct {
+	config RemoteConfig
+
+	mu       sync.Mutex
+	client   *lambda.Client // nil before the first invocation
+	identity aws.CredentialsProvider
+}
+
+// connect prepares the client once. The error is a *refusal: the configuration that
+// the SDK found cannot be read.
+func (r *remote) connect(ctx context.Context) (*lambda.Client, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil {
+		return r.client, nil
+	}
+	c := r.config
+	var load []func(*config.LoadOptions) error
+	if c.AccessKeyID != "" {
+		load = append(load, config.WithCredentialsProvider(
+			awscredentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, "")))
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return nil, &refusal{provider.CodeConfigurationError, "The configuration for AWS Lambda cannot be read: " + err.Error()}
+	}
+	r.identity = loaded.Credentials
+	r.client = lambda.NewFromConfig(loaded, func(o *lambda.Options) {
+		if c.Endpoint != "" {
+			o.BaseEndpoint = aws.String(c.Endpoint)
+		}
+	})
+	return r.client, nil
+}
+
+func (r *remote) invoke(ctx context.Context, c call) ([]byte, error) {
+	client, err := r.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	kind := types.InvocationTypeEvent
+	if c.mode == requestResponse {
+		kind = types.InvocationTypeRequestResponse
+	}
+	out, err := client.Invoke(ctx, &lambda.InvokeInput{
+		FunctionName: aws.String(c.function), InvocationType: kind, Payload: c.payload,
+	}, func(o *lambda.Options) { o.Region = c.attempt.Region })
+	if err != nil {
+		return nil, r.answer(ctx, c.function, err)
+	}
+	if out.FunctionError != nil {
+		failed := &functionError{message: string(out.Payload)}
+		var told struct{ ErrorMessage, ErrorType string }
+		if json.Unmarshal(out.Payload, &told) == nil && told.ErrorMessage != "" {
+			failed = &functionError{kind: told.ErrorType, message: told.ErrorMessage}
+		}
+		return nil, failed
+	}
+	return out.Payload, nil
+}
+
+// answer makes a *refusal of what Lambda says, but for troubles of the service that
+// may be over the next time.
+func (r *remote) answer(ctx context.Context, function string, err error) error {
+	said, ok := errors.AsType[smithy.APIError](err)
+	response, answered := errors.AsType[*awshttp.ResponseError](err)
+	if !ok || !answered {
+		if ctx.Err() == nil && r.identity != nil {
+			if _, err := r.identity.Retrieve(ctx); err != nil && ctx.Err() == nil {
+				return &refusal{provider.CodePermissionError, fmt.Sprintf("There is no function %s on this server, "+
+					"and no credentials for AWS Lambda: %v", function, err)}
+			}
+		}
+		return fmt.Errorf("invoking function %s: %w", function, err)
+	}
+	status := response.HTTPStatusCode()
+	switch {
+	case said.ErrorCode() == "ResourceNotFoundException":
+		return missing(function)
+	case status >= 500 || status == 429 || said.ErrorCode() == "ResourceConflictException":
+		return fmt.Errorf("invoking function %s: %w", function, err)
+	}
+	refused := &refusal{provider.CodeConfigurationError, fmt.Sprintf("%s (Service: AWSLambda; Status Code: %d; Error Code: %s)",
+		said.ErrorMessage(), status, said.ErrorCode())}
+	if status == 401 || status == 403 {
+		refused.code = provider.CodePermissionError
+	}
+	return refused
+}
+
+// missing says that there is no such function (observed.md 13).
+func missing(function string) *refusal {
+	return &refusal{provider.CodeConfigurationError, fmt.Sprintf("The AWS Lambda function %s does not exist.", function)}
+}
