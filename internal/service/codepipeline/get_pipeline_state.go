@@ -43,7 +43,8 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 	if plan.Mode == pipeline.ModeParallel {
 		return out, nil // executions that are independent have no common state
 	}
-	if state.Progress, err = s.dispatch.JobProgress(ctx, withJobs(&state, plan, types != s.types)); err != nil {
+	jobs := withJobs(&state, plan, types != s.types)
+	if state.Progress, err = s.dispatch.JobProgress(ctx, jobs); err != nil {
 		return nil, err
 	}
 	for i := range plan.Stages {
@@ -53,8 +54,9 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 		}
 		out.StageStates = append(out.StageStates, *stage)
 	}
-	// The types that are not built in may be changed, also those of older versions.
-	if state.Settled && types == s.types && ofVersion(p.Version, &state) {
+	// The types that are not built in may be changed, also those of older versions,
+	// and what jobs show changes without the version.
+	if len(jobs) == 0 && state.Settled && types == s.types && ofVersion(p.Version, &state) {
 		s.rendered.keepState(p, state, out)
 	}
 	return out, nil
