@@ -135,13 +135,7 @@ func TestChanges(t *testing.T) {
 func TestChangeOfNewPipeline(t *testing.T) {
 	each(t, func(t *testing.T, b *bed) {
 		b.wrote("a.zip", "v1", 1)
-		err := b.db.Write(t.Context(), func(tx *db.Tx) error {
-			_, err := tx.Exec(`update source_changes set at = at - 1000`)
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		b.change(`update source_changes set at = at - 1000`)
 		starts := b.watch("late", "", s3Of("a.zip"))
 		b.startChanged()
 		b.wantStarts("late", starts())
@@ -220,6 +214,51 @@ func TestChangesOfTwoNodes(t *testing.T) {
 		b.startChanged()
 		b.wantStarts("watched", starts(), want...)
 	})
+}
+
+// TestChangesInOrder has a node die with a version in its hands: those after it
+// wait until its claim is over.
+func TestChangesInOrder(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		starts := b.watch("watched", pipeline.ModeQueued, s3Of("a.zip"))
+		b.wrote("a.zip", "v1", 1)
+		b.wrote("a.zip", "v2", 2)
+		b.change(`update source_changes set node = 'other', claimed = at where version_id = 'v1'`)
+		b.startChanged()
+		b.wantStarts("watched", starts())
+		b.change(`update source_changes set claimed = at - 31000 where version_id = 'v1'`)
+		b.startChanged()
+		b.wantStarts("watched", starts(),
+			"PollForSourceChanges Fetch0 S3_OBJECT_VERSION_ID=v1", "PollForSourceChanges Fetch0 S3_OBJECT_VERSION_ID=v2")
+	})
+}
+
+// TestOldChange has a row left behind whose start nobody remembers any more, but
+// whose execution is there.
+func TestOldChange(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		starts := b.watch("watched", pipeline.ModeQueued, s3Of("a.zip"))
+		b.change(`update pipelines set created = created - 200000000`)
+		b.wrote("a.zip", "v1", 1)
+		b.startChanged()
+		b.change(`delete from start_tokens`)
+		b.wrote("a.zip", "v1", 1)
+		b.change(`update source_changes set at = at - 100000000`)
+		b.startChanged()
+		b.wantStarts("watched", starts(), "PollForSourceChanges Fetch0 S3_OBJECT_VERSION_ID=v1")
+	})
+}
+
+// change makes of the database what only time could.
+func (b *bed) change(statement string) {
+	b.t.Helper()
+	err := b.db.Write(b.t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(statement)
+		return err
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // versions are the newest of an S3 elsewhere.
