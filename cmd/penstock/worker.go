@@ -32,12 +32,7 @@ type workerOptions struct {
 	output   string
 }
 
-func workerCommand() *cobra.Command {
-	var o workerOptions
-	cmd := &cobra.Command{
-		Use:   "worker --type CATEGORY/PROVIDER/VERSION [flags] -- COMMAND [ARGS]",
-		Short: "Do the jobs of a custom action type by running a command for each",
-		Long: `It asks the server for jobs and waits for them; unzips the input artifacts of each,
+const workerHelp = `It asks the server for jobs and waits for them; unzips the input artifacts of each,
 runs COMMAND in the current folder, zips what that leaves as output artifacts, and
 reports the result. Exit status 0 of the command is success; with any other the
 action fails, and the last lines of output say why. The server is the one of
@@ -75,7 +70,14 @@ Values of secret configuration keys are masked in what is printed and reported.
 
 Exit status: 0 asked to end, with --once: the job succeeded; 1 with --once: it
 failed, or the server refused; 2 the command line was refused; 130 with --once:
-interrupted before there was a job.`,
+interrupted before there was a job.`
+
+func workerCommand() *cobra.Command {
+	var o workerOptions
+	cmd := &cobra.Command{
+		Use:   "worker --type CATEGORY/PROVIDER/VERSION [flags] -- COMMAND [ARGS]",
+		Short: "Do the jobs of a custom action type by running a command for each",
+		Long: workerHelp,
 		Example: `  penstock worker --type Build/Shout/1 -- ./shout.sh
   penstock worker --type Test/Lint/1 --parallel 4 -- sh -c 'lint "$PENSTOCK_INPUT_Code"'
   penstock worker --type Build/Make/2 --query Project=site --once -- ./make.sh`,
