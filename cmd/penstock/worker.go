@@ -77,7 +77,7 @@ func workerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "worker --type CATEGORY/PROVIDER/VERSION [flags] -- COMMAND [ARGS]",
 		Short: "Do the jobs of a custom action type by running a command for each",
-		Long: workerHelp,
+		Long:  workerHelp,
 		Example: `  penstock worker --type Build/Shout/1 -- ./shout.sh
   penstock worker --type Test/Lint/1 --parallel 4 -- sh -c 'lint "$PENSTOCK_INPUT_Code"'
   penstock worker --type Build/Make/2 --query Project=site --once -- ./make.sh`,
