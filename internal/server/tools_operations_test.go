@@ -93,7 +93,7 @@ func typeCalls() []toolCall {
 		{operation: "GetActionType", input: `{` + toolCheck + `}`, want: "actionType.executor.type=Lambda"},
 		{operation: "GetActionType", input: `{"category": "Test", "owner": "AWS", "provider": "None", "version": "1"}`,
 			exception: "ActionTypeNotFoundException"},
-		{operation: "ListRuleTypes", input: `{}`, want: "#ruleTypes=5"},
+		{operation: "ListRuleTypes", input: `{}`, want: "#ruleTypes=6"},
 	}
 }
 
