@@ -206,7 +206,7 @@ func laterRules() []Rule {
 	return []Rule{
 		stored("S47", "LimitExceededException", "an account has at most 1000 pipelines in a region",
 			"The account with id '<account>' already has the maximum number of pipelines (<n>) in region '<region>'"),
-		unkept("S48", "and at most 300 that poll", "nothing polls for changes yet"),
+		unkept("S48", "and at most 300 that poll", "polling costs a server of one's own little"),
 		kept("S49", invalidAction, "only AWS actions that are no sources run in another region",
 			"Action '<action>' cannot be in another region than the pipeline: only actions that are owned by AWS and are not source actions can"),
 		unkept("S50", "only approvals have timeoutInMinutes", "what CodePipeline answers is not known; elsewhere the member has no effect"),
