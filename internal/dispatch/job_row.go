@@ -75,8 +75,22 @@ func scanJob(row scanner) (jobRow, error) {
 	return r, nil
 }
 
-// lastJob reads the newest job of an action execution; nil if it has none.
+// lastJob reads the newest job of an action execution; nil if it has none. With a
+// lock it reads again until it finds the same one: who waits on PostgreSQL for the
+// lock of a job gets that job, even if a newer one was made meanwhile.
 func lastJob(tx *db.Tx, action, lock string) (*jobRow, error) {
+	row, err := readLastJob(tx, action, lock)
+	for lock != "" && err == nil && row != nil {
+		var again *jobRow
+		if again, err = readLastJob(tx, action, lock); err != nil || again == nil || again.ID == row.ID {
+			return again, err
+		}
+		row = again
+	}
+	return row, err
+}
+
+func readLastJob(tx *db.Tx, action, lock string) (*jobRow, error) {
 	r, err := scanJob(tx.QueryRow(sqlLastJob+lock, action))
 	if errors.Is(err, db.ErrNoRows) {
 		return nil, nil
