@@ -191,6 +191,7 @@ func TestManyAttemptsOfOneEvent(t *testing.T) {
 	b := newBed(t, dbtest.SQLite(t))
 	b.Close()
 	b.configure = func(c *dispatch.Config) { c.Quotas.ConcurrentExecutions = 5000 }
+	b.source.started = make(chan provider.Attempt, 5000) // nobody takes them
 	b.start()
 	d := declaration()
 	d.ExecutionMode = pipeline.ModeParallel
