@@ -42,9 +42,14 @@ type kept struct {
 	ended time.Time // when the last of it was read
 }
 
-// keep stores content, in memory only if it is small enough for a row.
-func (s *Store) keep(ctx context.Context, body *content) (kept, error) {
-	head := make([]byte, s.maxRow+1)
+// keep stores content, in memory only if it is small enough for a row. early, if
+// not nil, may refuse what is not.
+func (s *Store) keep(ctx context.Context, body *content, early func() error) (kept, error) {
+	room := s.maxRow + 1
+	if body.size != nil {
+		room = int(min(int64(room), *body.size+1)) // one more to see its end
+	}
+	head := make([]byte, room)
 	n, err := io.ReadFull(body, head)
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && body.ended:
@@ -53,6 +58,11 @@ func (s *Store) keep(ctx context.Context, body *content) (kept, error) {
 		return kept{key: newRowKey(), row: head, size: int64(n), md5: hex.EncodeToString(sum[:]), ended: s.now()}, nil
 	case err != nil:
 		return kept{}, err
+	}
+	if early != nil {
+		if err := early(); err != nil {
+			return kept{}, err
+		}
 	}
 	return s.keepBlob(ctx, io.MultiReader(bytes.NewReader(head), body))
 }

@@ -14,13 +14,19 @@ import (
 const metadataPrefix = "X-Amz-Meta-"
 
 func (c *call) putObject() error {
-	b, err := c.open(c.writeActions()...)
-	if err != nil {
+	if err := c.allow(c.writeActions()...); err != nil {
 		return err
 	}
 	opts, err := c.putOptions()
 	if err != nil {
 		return err
+	}
+	// The put looks the bucket up in any case: looking before it as well would take
+	// as long as the rest of its statements.
+	var b Bucket
+	opts.admit = func(found Bucket) error {
+		b = found
+		return c.admit(found, ownerHeader)
 	}
 	o, err := c.h.store.PutObject(c.r.Context(), c.bucket, c.key, c.body, opts)
 	if err != nil {

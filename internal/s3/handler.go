@@ -156,13 +156,16 @@ func (c *call) allowFor(bucket, key string, actions ...string) error {
 	return nil
 }
 
+// ownerHeader names the account that the bucket must be of.
+const ownerHeader = "X-Amz-Expected-Bucket-Owner"
+
 // open asks whether the caller may do the actions, and returns the bucket, which
 // must be of the caller's account.
 func (c *call) open(actions ...string) (Bucket, error) {
 	if err := c.allow(actions...); err != nil {
 		return Bucket{}, err
 	}
-	return c.own(c.bucket, "X-Amz-Expected-Bucket-Owner")
+	return c.own(c.bucket, ownerHeader)
 }
 
 // own returns a bucket that is of the caller's account, and of that which a
@@ -172,11 +175,17 @@ func (c *call) own(bucket, header string) (Bucket, error) {
 	if err != nil {
 		return Bucket{}, err
 	}
+	return b, c.admit(b, header)
+}
+
+// admit refuses a bucket that is not of the caller's account, or not of that which
+// a header names.
+func (c *call) admit(b Bucket, header string) error {
 	expected := c.r.Header.Get(header)
 	if b.Owner.Account != c.caller.Account || expected != "" && expected != b.Owner.Account {
-		return Bucket{}, accessDenied()
+		return accessDenied()
 	}
-	return b, nil
+	return nil
 }
 
 // oldSignature tells a request that is signed in the way of before 2012.

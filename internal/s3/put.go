@@ -30,6 +30,9 @@ type PutOptions struct {
 
 	// reason is the S3 operation, "" for PutObject.
 	reason string
+	// admit, if set, may refuse the put to the bucket that it finds. It is asked
+	// again in the transaction that makes the version visible.
+	admit func(Bucket) error
 }
 
 // PutObject reads r to its end and makes it the current version of the object.
@@ -53,17 +56,20 @@ func (s *Store) putObject(ctx context.Context, bucket, key string, r io.Reader, 
 	if err != nil {
 		return Object{}, err
 	}
-	if opts.Size == nil || *opts.Size > int64(s.maxRow) {
-		// Refuse before reading gigabytes what is bound to be refused after.
-		err = s.db.Read(ctx, func(tx *db.Tx) error {
+	// What is bound to be refused is refused before gigabytes of it are read.
+	early := func() error {
+		return s.db.Read(ctx, func(tx *db.Tx) error {
 			_, _, err := s.beforePut(tx, bucket, key, opts, "")
 			return err
 		})
-		if err != nil {
+	}
+	if opts.Size != nil && *opts.Size > int64(s.maxRow) {
+		if err := early(); err != nil {
 			return Object{}, err
 		}
+		early = nil
 	}
-	k, err := s.keep(ctx, body)
+	k, err := s.keep(ctx, body, early)
 	if err != nil {
 		return Object{}, err
 	}
@@ -109,18 +115,17 @@ func (s *Store) bucketGone(ctx context.Context, bucket string, err error) error 
 	return err
 }
 
-// beforePut loads what a put meets and judges its conditions. The object is the
-// zero value when there is none.
+// beforePut loads what a put meets and judges its conditions. Of the object it has
+// what selectTop has.
 func (s *Store) beforePut(tx *db.Tx, bucket, key string, opts PutOptions, lock string) (Bucket, Object, error) {
-	b, err := selectBucket(tx, bucket)
+	b, current, err := selectTop(tx, bucket, key, lock)
+	if err == nil && opts.admit != nil {
+		err = opts.admit(b)
+	}
 	if err != nil {
 		return Bucket{}, Object{}, err
 	}
-	current, err := selectLatest(tx, bucket, key, lock)
-	if err != nil && !errors.Is(err, db.ErrNoRows) {
-		return Bucket{}, Object{}, err
-	}
-	exists := err == nil && !current.DeleteMarker
+	exists := current.VersionID != "" && !current.DeleteMarker
 	switch {
 	case opts.IfNoneMatch && exists:
 		return Bucket{}, Object{}, ErrPreconditionFailed
