@@ -73,8 +73,9 @@ func (d *Dispatcher) changeJob(ctx context.Context, ref JobRef, body engine.JobB
 			return engine.Job{}, err
 		}
 		current := row.Job
-		if !row.needed {
-			// The job may not have been withdrawn yet.
+		if !row.needed && current.Event != ev.ID {
+			// The job may not have been withdrawn yet. What was committed with an unknown
+			// outcome counts, though.
 			if current, _, err = engine.StepJob(current, d.jobEvent(ev.At, engine.WithdrawJob{})); err != nil {
 				return current, err
 			}

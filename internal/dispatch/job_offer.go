@@ -173,21 +173,10 @@ func (d *Dispatcher) jobTerms(ctx context.Context, j *job) (terms jobTerms, fail
 	return terms, nil, nil
 }
 
-// timeOut reports that an action's time is over, and with it that of its job.
+// timeOut reports that an action's time is over, and with it that of its job: the one
+// that it has by the time of the commit, whoever made it.
 func (d *Dispatcher) timeOut(ctx context.Context, x effect) error {
-	var row *jobRow
-	err := d.DB.Read(ctx, func(tx *db.Tx) error {
-		var err error
-		row, err = lastJob(tx, x.ActionID, "")
-		return err
-	})
-	if err != nil {
-		return err
-	}
 	deadline := engine.DeadlineReached{Execution: x.ExecutionID, Action: x.ActionID}
-	if row == nil {
-		return d.report(ctx, x, deadline)
-	}
 	return d.reportWith(ctx, x, deadline, func(tx *db.Tx) error {
 		row, err := lastJob(tx, x.ActionID, d.DB.Dialect().LockSuffix)
 		if err != nil || row == nil {

@@ -28,6 +28,8 @@ const (
 	phaseRead  phase = iota // look at the effect
 	phaseBegin              // commit that it is begun
 	phaseAwait              // the provider works
+	phaseOffer              // make the first job
+	phasePark               // wait until the job needs attention
 )
 
 // progress moves an attempt on.
@@ -46,6 +48,8 @@ func (w *world) progress(n *node, a *attempt) {
 		w.begin(n, a)
 	case phaseAwait:
 		w.await(n, a)
+	case phaseOffer, phasePark:
+		w.parkJob(n, a, a.phase == phaseOffer)
 	}
 }
 
@@ -63,6 +67,10 @@ func (w *world) readEffect(n *node, a *attempt) {
 	plan := w.actionPlan(a)
 	if plan.IsApproval() {
 		w.park(n, a, row.Deadline)
+		return
+	}
+	if doneByJobs(plan) {
+		w.runJob(n, a)
 		return
 	}
 	a.sawBegun = row.begun
@@ -179,7 +187,14 @@ func (w *world) spread(n *node) {
 	}
 	if len(w.store.effects) > 0 {
 		e := w.store.effects[w.rng.IntN(len(w.store.effects))]
-		w.submit(n, e.pipeline, &op{ev: w.event(n, engine.DeadlineReached{Execution: e.Execution, Action: e.Action})})
+		o := &op{ev: w.event(n, engine.DeadlineReached{Execution: e.Execution, Action: e.Action})}
+		if doneByJobs(w.store.pipeline(e.pipeline).history.actions[e.Action].plan) {
+			if e.Kind != engine.RunAction || w.clock(n) < e.Deadline {
+				return // with jobs, only who keeps the time of an action says that it is over
+			}
+			o.job = &jobChange{timesOut: e.Action}
+		}
+		w.submit(n, e.pipeline, o)
 	}
 }
 
@@ -192,12 +207,16 @@ func (w *world) reportDeadline(n *node, a *attempt) {
 func (w *world) report(n *node, a *attempt, body engine.Body) {
 	a.reporting = true
 	ev := w.event(n, body)
+	var change *jobChange
 	if _, ok := body.(engine.DeadlineReached); ok {
 		ev.At = max(ev.At, a.effect.Deadline)
+		if !w.bugs.timesOutAlone {
+			change = &jobChange{timesOut: a.effect.Action}
+		}
 	}
 	var submit func()
 	submit = func() {
-		w.submit(n, a.pipeline, &op{ev: ev, done: func(o *op) {
+		w.submit(n, a.pipeline, &op{ev: ev, job: change, done: func(o *op) {
 			if errors.Is(o.err, errFailed) {
 				submit()
 				return
@@ -239,6 +258,9 @@ func (w *world) carryOutStop(n *node, a *attempt) {
 		n.drop(run)
 	}
 	err := w.commit(n.id+" stopped "+short(a.id), func() bool {
+		if !w.bugs.keepsJob {
+			w.withdrawJob(a.effect.Action)
+		}
 		w.deleteEffect(a.id)
 		return true
 	})

@@ -293,6 +293,11 @@ func (w *world) checkPromises() {
 			w.fatalf("execution %s was promised and forgotten", p.execution)
 		}
 	}
+	for _, f := range w.book.jobs {
+		if f.end == jobOpen && !f.withdrawn {
+			w.fatalf("job %s is open for ever, its action execution %s is over", f.id, f.action)
+		}
+	}
 	for _, k := range w.outside.works {
 		if k.live {
 			w.fatalf("nobody stopped %s, which is over", k.action)

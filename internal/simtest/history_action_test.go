@@ -129,12 +129,15 @@ func (h *history) actionEnded(f fact) {
 	switch b := f.o.ev.Body.(type) {
 	case engine.ActionReported:
 		ok = b.Action == a.id && (f.Status == engine.Succeeded) == b.Succeeded && f.Status != engine.Abandoned
+		if doneByJobs(a.plan) {
+			h.jobEnded(f, a, b)
+		}
 		h.produced(f, e, a, b)
 	case engine.AnswerApproval:
 		ok = b.Token == a.id && a.plan.IsApproval() && (f.Status == engine.Succeeded) == b.Approved && f.Status != engine.Abandoned
 		a.answered = true
 	case engine.DeadlineReached:
-		ok = b.Action == a.id && f.Status == engine.Failed && h.isDue(f, a)
+		ok = b.Action == a.id && f.Status == engine.Failed && h.isDue(f, a) && f.w.book.open(a.id) == nil
 	case engine.StopExecution:
 		ok = b.Abandon && b.Execution == e.id && f.Status == engine.Abandoned
 	case engine.DeletePipeline:
@@ -142,7 +145,7 @@ func (h *history) actionEnded(f fact) {
 	case engine.UpdatePipeline:
 		ok = a.plan.IsApproval() && !e.parallel() && f.Status == engine.Failed
 	}
-	if !ok {
+	if _, reported := f.o.ev.Body.(engine.ActionReported); !ok || !reported && f.w.book.spoke(a.id) {
 		f.w.fatalf("action %s of %s became %s by %T", a.plan.Name, e.id, f.Status, f.o.ev.Body)
 	}
 	a.status = f.Status

@@ -29,6 +29,9 @@ type op struct {
 	token string
 	name  string
 	plan  *pipeline.Plan
+	// job is what belongs into the commit of an event that a job reports, which is
+	// made even if the event decides nothing.
+	job *jobChange
 	// missing are executions that are not live and that the step asked for.
 	missing []string
 	// unknown is set once a commit of the event had an unknown outcome.
@@ -103,7 +106,7 @@ func (w *world) stepBatch(n *node, l *line) {
 			continue
 		}
 		l.state = state
-		if len(decision.Changes) > 0 || len(decision.Touched) > 0 {
+		if len(decision.Changes) > 0 || len(decision.Touched) > 0 || o.job != nil {
 			out.add(o, &touched)
 		}
 	}
@@ -229,6 +232,13 @@ func (w *world) commitBatch(n *node, l *line) {
 		o.decision = engine.Decision{ExecutionID: w.store.token(l.pipeline, o.token).execution}
 		l.batch = slices.DeleteFunc(l.batch, func(other *op) bool { return other == o })
 		w.logf("%s %s: replay of token %s", n.id, short(l.pipeline), o.token)
+		w.called(o)
+		return
+	}
+	if o := w.refused(x); o != nil {
+		l.state = nil
+		o.err, o.decision = errJobChanged, engine.Decision{}
+		l.batch = slices.DeleteFunc(l.batch, func(other *op) bool { return other == o })
 		w.called(o)
 		return
 	}

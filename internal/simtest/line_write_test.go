@@ -45,7 +45,14 @@ func (w *world) write(n *node, l *line, x *writes) bool {
 			w.keepToken(l.pipeline, o)
 		}
 		w.logf("%s %s v%d: %s%s", n.id, short(l.pipeline), row.version, describe(o.ev), describeChanges(o.decision.Changes))
+		wasRunning := o.job != nil && running(row.history.actions[o.job.action()])
+		if o.job != nil {
+			w.commitAlso(o)
+		}
 		row.history.apply(w, row, o)
+		if wasRunning {
+			w.book.heard(w, o)
+		}
 	}
 	w.writeEffects(n, l, x)
 	return true

@@ -22,6 +22,7 @@ type node struct {
 	down     bool
 	lines    []*line
 	attempts []*attempt
+	calls    []*jobCall
 }
 
 // start brings a node up as a new incarnation, which shows that it lives before
@@ -47,7 +48,10 @@ func (w *world) crash(n *node) {
 			w.clients.lost(o)
 		}
 	}
-	n.lines, n.attempts = nil, nil
+	for _, c := range n.calls {
+		w.unheard(c)
+	}
+	n.lines, n.attempts, n.calls = nil, nil, nil
 	w.outside.nodeGone(n.id)
 }
 

@@ -28,6 +28,30 @@ type bugs struct {
 	// pastBeforeBatch: an ended execution is handed to a step as it was before the
 	// batch that ended it.
 	pastBeforeBatch bool
+	// offersTwice: an action may have two jobs of one number.
+	offersTwice bool
+	// handsOutOver: a poll does not look whether the action of a job is over.
+	handsOutOver bool
+	// acknowledgesOver: neither does what is said of a job.
+	acknowledgesOver bool
+	// ignoresRevision: a commit does not notice that others changed the job.
+	ignoresRevision bool
+	// forgetsDue: nobody is told when an action with a job needs attention.
+	forgetsDue bool
+	// withdrawsFirst: a word of unknown outcome is tried again on a job that was
+	// withdrawn in memory, where it is not known any more.
+	withdrawsFirst bool
+	// reportsApart: a result is committed first, and what follows from it later.
+	reportsApart bool
+	// neverRefuses: the commit of an event does not notice that others changed the
+	// job that reported it.
+	neverRefuses bool
+	// timesOutAlone: the time-out of an action leaves its job as it is.
+	timesOutAlone bool
+	// keepsJob: a stop takes the job from nobody.
+	keepsJob bool
+	// repeatsWord: what a worker says is a new event whenever it is tried again.
+	repeatsWord bool
 }
 
 // worldPlants are the bugs of the world, one at a time.
@@ -45,6 +69,17 @@ var worldPlants = []struct {
 	{"claim without a lease", bugs{orphansClaims: true}},
 	{"begun twice", bugs{beginsAnyway: true}},
 	{"past from before the batch", bugs{pastBeforeBatch: true}},
+	{"first job offered twice", bugs{offersTwice: true}},
+	{"job of what is over handed out", bugs{handsOutOver: true}},
+	{"job of what is over acknowledged", bugs{acknowledgesOver: true}},
+	{"job changed by two", bugs{ignoresRevision: true}},
+	{"time of a job forgotten", bugs{forgetsDue: true}},
+	{"word of a worker forgotten", bugs{repeatsWord: true}},
+	{"word of a worker on a withdrawn job", bugs{withdrawsFirst: true}},
+	{"result apart from the pipeline", bugs{reportsApart: true}},
+	{"result on what another changed", bugs{neverRefuses: true}},
+	{"job of what timed out left open", bugs{timesOutAlone: true}},
+	{"stop leaves the job", bugs{keepsJob: true}},
 }
 
 // TestPlantedWorld plants each bug of the list in the world; some seed must find

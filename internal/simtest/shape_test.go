@@ -72,9 +72,9 @@ func shape(rng *rand.Rand, name string, t *temper) *pipeline.Plan {
 		stage := pipeline.StageDeclaration{Name: stageName(names[i])}
 		before := artifacts
 		if i == 0 {
-			stage.Actions, artifacts = drawSources(rng)
+			stage.Actions, artifacts = drawSources(rng, t)
 		} else {
-			stage.Actions, artifacts = drawActions(rng, artifacts)
+			stage.Actions, artifacts = drawActions(rng, t, artifacts)
 		}
 		drawGates(rng, &stage, gateDraw{mode: d.ExecutionMode, first: i == 0, before: before, after: artifacts})
 		d.Stages = append(d.Stages, stage)
@@ -86,11 +86,11 @@ func shape(rng *rand.Rand, name string, t *temper) *pipeline.Plan {
 	return &plan
 }
 
-func drawSources(rng *rand.Rand) (actions []pipeline.ActionDeclaration, artifacts []string) {
+func drawSources(rng *rand.Rand, t *temper) (actions []pipeline.ActionDeclaration, artifacts []string) {
 	for i := range 1 + rng.IntN(2) {
 		artifact := fmt.Sprintf("src%d", i)
 		actions = append(actions, pipeline.ActionDeclaration{
-			Name: fmt.Sprintf("Fetch%d", i), ActionTypeID: typeOf(rng, pipeline.CategorySource),
+			Name: fmt.Sprintf("Fetch%d", i), ActionTypeID: typeOf(rng, t, pipeline.CategorySource),
 			RunOrder: 1 + rng.IntN(2), OutputArtifacts: []pipeline.OutputArtifact{{Name: artifact}},
 		})
 		artifacts = append(artifacts, artifact)
@@ -100,7 +100,7 @@ func drawSources(rng *rand.Rand) (actions []pipeline.ActionDeclaration, artifact
 
 // drawActions makes one to three groups; what a group makes is there for the
 // next one.
-func drawActions(rng *rand.Rand, artifacts []string) ([]pipeline.ActionDeclaration, []string) {
+func drawActions(rng *rand.Rand, t *temper, artifacts []string) ([]pipeline.ActionDeclaration, []string) {
 	var actions []pipeline.ActionDeclaration
 	order := 0
 	for range 1 + rng.IntN(3) {
@@ -116,7 +116,7 @@ func drawActions(rng *rand.Rand, artifacts []string) ([]pipeline.ActionDeclarati
 				actions = append(actions, a)
 				continue
 			}
-			a.ActionTypeID = typeOf(rng, pipeline.CategoryBuild)
+			a.ActionTypeID = typeOf(rng, t, pipeline.CategoryBuild)
 			if rng.IntN(3) > 0 {
 				a.InputArtifacts = []pipeline.InputArtifact{{Name: artifacts[rng.IntN(len(artifacts))]}}
 			}
@@ -132,7 +132,13 @@ func drawActions(rng *rand.Rand, artifacts []string) ([]pipeline.ActionDeclarati
 	return actions, artifacts
 }
 
-func typeOf(rng *rand.Rand, category string) pipeline.ActionTypeID {
+func typeOf(rng *rand.Rand, t *temper, category string) pipeline.ActionTypeID {
+	if t.jobs > 0 && rng.IntN(10) < t.jobs {
+		if rng.IntN(2) == 0 {
+			return pipeline.ActionTypeID{Category: category, Owner: pipeline.OwnerThirdParty, Provider: partnerProvider, Version: "1"}
+		}
+		return pipeline.ActionTypeID{Category: category, Owner: pipeline.OwnerCustom, Provider: workerProvider, Version: "1"}
+	}
 	lost := []pipeline.WhenLost{pipeline.LostAgain, pipeline.LostFind, pipeline.LostFail}[rng.IntN(3)]
 	return pipeline.ActionTypeID{Category: category, Owner: "Custom", Provider: string(lost), Version: "1"}
 }

@@ -17,6 +17,7 @@ type store struct {
 	effects   []*effectRow
 	leases    []*leaseRow
 	tokens    []*tokenRow
+	jobs      []*jobRow
 }
 
 // pipelineRow is a pipeline with all that is keyed by it.

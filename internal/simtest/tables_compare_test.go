@@ -30,6 +30,9 @@ func (w *world) compareTables() {
 	for _, t := range w.store.tokens {
 		add("tokens", t.pipeline, t.token, t.execution, t.at)
 	}
+	for _, r := range w.store.jobs {
+		add("jobs", r.id, r.pipeline, r.action, r.kind, r.number, r.available, r.revision, r.text)
+	}
 	for _, table := range tableNames {
 		got := w.rowsOf(table)
 		slices.Sort(got)
@@ -56,12 +59,13 @@ var columns = map[string]string{
 	"pipelines": "id, name, version, state, deleted", "executions": "id, pipeline, live, content",
 	"changes": "pipeline, event, content", "effects": "id, pipeline, due, node, begun, content",
 	"leases": "node, expires", "tokens": "pipeline, token, execution, used",
+	"jobs": "id, pipeline, action, kind, number, available, revision, content",
 }
 
 // numbers tells which columns of a table are numbers.
-var numbers = map[string][]int{"pipelines": {2, 4}, "executions": {2}, "effects": {2}, "leases": {1}, "tokens": {3}}
+var numbers = map[string][]int{"pipelines": {2, 4}, "executions": {2}, "effects": {2}, "leases": {1}, "tokens": {3}, "jobs": {4, 5, 6}}
 
-var widths = map[string]int{"pipelines": 5, "executions": 4, "changes": 3, "effects": 6, "leases": 2, "tokens": 4}
+var widths = map[string]int{"pipelines": 5, "executions": 4, "changes": 3, "effects": 6, "leases": 2, "tokens": 4, "jobs": 8}
 
 func (w *world) rowsOf(table string) (lines []string) {
 	w.read(func(tx *db.Tx) error {

@@ -35,9 +35,11 @@ var createTables = []string{
 	`create table effects (id text primary key, ord bigint, pipeline text, due bigint, node text, begun text, content text)`,
 	`create table leases (node text primary key, expires bigint)`,
 	`create table tokens (pipeline text, token text, execution text, used bigint, primary key (pipeline, token))`,
+	`create table jobs (id text primary key, pipeline text, action text, kind text, number bigint, available bigint,
+		revision bigint, content text, unique (action, number))`,
 }
 
-var tableNames = []string{"pipelines", "executions", "changes", "effects", "leases", "tokens"}
+var tableNames = []string{"pipelines", "executions", "changes", "effects", "leases", "tokens", "jobs"}
 
 func newTables(ctx context.Context, d *db.DB, f *db.Faults) (*tables, error) {
 	err := d.Write(ctx, func(tx *db.Tx) error {

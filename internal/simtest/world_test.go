@@ -27,6 +27,8 @@ type world struct {
 	incarnations int
 	outside      outside
 	clients      clients
+	workers      []*worker
+	book         jobBook
 	rumours      []rumour
 	bugs         bugs
 	// tables are the rows of a real database, nil for a store in memory alone.
@@ -45,6 +47,8 @@ type temper struct {
 	// modes are those that definitions have, pool is how many stage names.
 	modes []pipeline.ExecutionMode
 	pool  int
+	// jobs is how many of ten actions are done by job workers.
+	jobs int
 	// one pipeline only, so that more happens in it.
 	one bool
 }
@@ -62,7 +66,12 @@ func drawTemper(rng *rand.Rand) temper {
 		pipeline.ModeSuperseded, pipeline.ModeSuperseded, pipeline.ModeQueued, pipeline.ModeQueued, pipeline.ModeParallel,
 	}
 	t.pool = stagePool
-	switch rng.IntN(4) {
+	t.jobs = pick(rng, 0, 1, 3, 6, 9)
+	special := rng.IntN(4)
+	if special < 2 {
+		t.jobs = pick(rng, 0, 0, 1, 3)
+	}
+	switch special {
 	case 0: // definitions come and go under what runs and waits
 		t.modes = []pipeline.ExecutionMode{pipeline.ModeParallel, pipeline.ModeQueued}
 		t.pool, t.one, t.failures, t.troubles = 4, true, 12, 4
@@ -128,6 +137,10 @@ func (w *world) setUp() {
 	w.now = 1_767_225_600_000
 	w.outside = outside{starts: map[string]int{}, contents: map[string]bool{}}
 	w.temper = drawTemper(w.rng)
+	w.book = newJobBook()
+	for i := range 2 + w.rng.IntN(3) {
+		w.workers = append(w.workers, &worker{name: fmt.Sprintf("w%d", i)})
+	}
 	w.limit = [...]int{0, 1, 2, 3, 4, 6}[w.rng.IntN(6)]
 	if w.temper.one {
 		w.limit = [...]int{0, 6, 10}[w.rng.IntN(3)]
@@ -157,6 +170,9 @@ func (w *world) live() {
 	}
 	if n.paused > w.now {
 		return
+	}
+	if w.temper.jobs > 0 && w.rng.IntN(3) == 0 {
+		w.work(n)
 	}
 	switch k := w.rng.IntN(100); {
 	case k < w.temper.requests && !w.calm:
