@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/db"
+	"github.com/penstock-cd/penstock/internal/engine"
 )
 
 // pruneBatch bounds what one transaction deletes, so that nobody waits for it.
@@ -18,6 +19,7 @@ const pruneBatch = 200
 // one pipeline. It returns the action executions that are gone, whose logs may
 // go too, and where the next batch begins, empty when this was the last; the
 // first begins at "". An execution that a stage still shows as its latest stays.
+// Artifacts that nobody needs any more are to be had from ExpiredArtifacts.
 //
 // It goes from pipeline to pipeline by the keys that are there anyway: an index
 // by time would have to be written by every start.
@@ -37,7 +39,7 @@ func (d *Dispatcher) Prune(ctx context.Context, from string, before int64) (gone
 			at = prunePoint{pipeline: at.next}
 		}
 		err = d.DB.Write(ctx, func(tx *db.Tx) error {
-			gone, next, err = pruneAt(tx, at, before)
+			gone, next, err = d.pruneAt(tx, at, before)
 			return err
 		})
 	}
@@ -70,7 +72,7 @@ func parsePrunePoint(text string) (prunePoint, error) {
 }
 
 // pruneAt deletes one batch and tells where the next one begins.
-func pruneAt(tx *db.Tx, at prunePoint, before int64) (gone []string, next string, err error) {
+func (d *Dispatcher) pruneAt(tx *db.Tx, at prunePoint, before int64) (gone []string, next string, err error) {
 	var state string
 	if err := tx.QueryRow(sqlNamedByState, at.pipeline).Scan(&state); err != nil && !errors.Is(err, db.ErrNoRows) {
 		return nil, "", err
@@ -84,7 +86,7 @@ func pruneAt(tx *db.Tx, at prunePoint, before int64) (gone []string, next string
 		if strings.Contains(state, id) {
 			continue
 		}
-		if gone, err = forgetExecution(tx, id, gone); err != nil {
+		if gone, err = d.forgetExecution(tx, id, gone); err != nil {
 			return nil, "", err
 		}
 	}
@@ -141,7 +143,29 @@ func pruneChanges(tx *db.Tx, pipeline string, before int64) (more bool, err erro
 	return read == pruneBatch, err
 }
 
-func forgetExecution(tx *db.Tx, id string, gone []string) ([]string, error) {
+// forgetExecution deletes an execution that has ended, if it still has, and adds
+// its actions to those that are gone. Its row is locked first: a retry or a
+// rollback that comes at the same time either is seen here, or sees that there is
+// nothing left.
+func (d *Dispatcher) forgetExecution(tx *db.Tx, id string, gone []string) ([]string, error) {
+	var live int64
+	var state string
+	err := tx.QueryRow(sqlLockExecution+d.DB.Dialect().LockSuffix, id).Scan(&live, &state)
+	if errors.Is(err, db.ErrNoRows) || err == nil && live != 0 {
+		return gone, nil
+	}
+	if err != nil {
+		return gone, err
+	}
+	var e engine.Execution
+	if err := decodePart(state, &e); err != nil {
+		// A newer release wrote it, and it is for that to forget.
+		d.Logger.Error("an execution is too old to be kept, but cannot be read", "execution", id, "error", err)
+		return gone, nil
+	}
+	if err := expireArtifacts(tx, &e); err != nil {
+		return gone, fmt.Errorf("artifacts of execution %s: %w", id, err)
+	}
 	for _, attempts := range []string{sqlActionIDs, sqlRuleIDs} {
 		err := each(tx, func(row scanner) error {
 			var attempt string

@@ -172,9 +172,15 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 			changes = c.text
 		}
 		_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, x.e.StartTime, x.first, w.version, x.text, changes)
+		if err == nil && x.e.Type == engine.Rollback {
+			err = w.insertRollback(tx, x.e)
+		}
 		return err
 	}
-	_, err := tx.Exec(sqlUpdateExecution, x.e.ID, live, w.version, x.text)
+	n, err := tx.Exec(sqlUpdateExecution, x.e.ID, live, w.version, x.text)
+	if err == nil && n == 0 {
+		return db.ErrConflict // its history was pruned since it was read
+	}
 	return err
 }
 
