@@ -113,6 +113,15 @@ func (b *jobBook) failed(f *jobFact, body engine.FailJob) {
 	}}
 }
 
+// judgeTime: whoever looks ends a job whose time is over, and no other.
+func (b *jobBook) judgeTime(w *world, id string, ends bool) {
+	f := b.byID[id]
+	over := f.status() == engine.JobInProgress && !f.withdrawn && f.timeout > 0 && w.now >= f.begun+f.timeout
+	if w.now < f.deadline && over != ends {
+		w.fatalf("job %s: its time is over %t, it is ended %t", id, over, ends)
+	}
+}
+
 // timedOut: a job ends by its own time, from its acknowledgement on, or with its
 // action.
 func (b *jobBook) timedOut(w *world, f *jobFact, c *jobChange) {

@@ -97,6 +97,7 @@ func (w *world) runJob(n *node, a *attempt) {
 		return
 	}
 	stepped, decision := w.stepJob(row.job(), w.jobEvent(engine.JobTimePassed{}))
+	w.book.judgeTime(w, row.id, decision.Report != nil)
 	if decision.Report == nil {
 		a.phase = phasePark
 		return

@@ -212,6 +212,14 @@ var plantedBug = os.Getenv("` + plantedVariable + `")
 
 func planted(name string) bool { return name == plantedBug }
 
+// notPlanted is 0 for the bug, else 1.
+func notPlanted(name string) int {
+	if planted(name) {
+		return 0
+	}
+	return 1
+}
+
 func mintAction(m *machine, e *Execution, stage *pipeline.StagePlan, a *pipeline.ActionPlan) string {
 	label := "action/" + e.ID + "/" + stage.Name + "/" + a.Name
 	if planted("token reused") {

@@ -70,6 +70,8 @@ func TestSimulationReachesEverything(t *testing.T) {
 		"rejected: StageRunning", "rejected: ExecutionNotFound", // refusals
 		"PipelineUpdated", "PipelineDeleted", "DeadlineReached", "is stopped", "outcome unknown", `"reason":"stale"`,
 		"AutomatedStageRetry", "ManualStageRetry", "the limit of ", "AutomatedRollback", "ManualRollback", "The input artifact",
+		"offered for", "hands job", "goes on as", ": withdrawn", "JobTimePassed: TimedOut", "forgets", // jobs
+		"rejected: InvalidNonce", "rejected: NotAcknowledged", "rejected: Answered", "rejected: Terminated", "rejected: TokenAndVariables",
 	} {
 		if !strings.Contains(strings.ToLower(all), strings.ToLower(fact)) {
 			t.Errorf("in no seed happened: %s", fact)

@@ -68,8 +68,8 @@ func drawTemper(rng *rand.Rand) temper {
 	t.pool = stagePool
 	t.jobs = pick(rng, 0, 1, 3, 6, 9)
 	special := rng.IntN(4)
-	if special < 2 {
-		t.jobs = pick(rng, 0, 0, 1, 3)
+	if special < 2 { // jobs take time that these need
+		t.jobs = pick(rng, 0, 0, 0, 2)
 	}
 	switch special {
 	case 0: // definitions come and go under what runs and waits
