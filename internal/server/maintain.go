@@ -24,20 +24,27 @@ func (s *Server) maintain(ctx context.Context) {
 		case <-timer.C:
 		}
 		timer.Reset(sweepEvery)
-		s.prune(ctx)
-		removed, err := s.buckets.Sweep(ctx, sweepGrace)
-		if err != nil && ctx.Err() == nil {
-			s.log.Error("sweeping content without an object", "error", err)
-		}
-		if removed > 0 {
-			s.log.Info("swept content without an object", "removed", removed)
-		}
+		s.tidy(ctx, time.Now().AddDate(0, 0, -s.cfg.HistoryDays).UnixMilli(), sweepGrace)
 	}
 }
 
-// prune forgets history that is older than it is kept.
-func (s *Server) prune(ctx context.Context) {
-	before := time.Now().AddDate(0, 0, -s.cfg.HistoryDays).UnixMilli()
+// tidy removes what is no longer needed: history from before a time, the artifacts
+// that went with it, and content that nothing refers to. It may run on any number
+// of nodes at once, and be cut off anywhere: the next one goes on.
+func (s *Server) tidy(ctx context.Context, before int64, grace time.Duration) {
+	s.prune(ctx, before)
+	s.expire(ctx, artifacts{store: s.buckets, owner: s.owner()})
+	removed, err := s.buckets.Sweep(ctx, grace)
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("sweeping content without an object", "error", err)
+	}
+	if removed > 0 {
+		s.log.Info("swept content without an object", "removed", removed)
+	}
+}
+
+// prune forgets history from before a time.
+func (s *Server) prune(ctx context.Context, before int64) {
 	for from := ""; ctx.Err() == nil; {
 		gone, next, err := s.dispatch.Prune(ctx, from, before)
 		if err != nil {
