@@ -31,6 +31,8 @@ import (
 const (
 	crashURL = "PENSTOCK_TEST_S3_DATABASE"
 	crashDir = "PENSTOCK_TEST_S3_CONTENT"
+	// Where everything is forwarded to, if anywhere.
+	crashForward = "PENSTOCK_TEST_S3_FORWARD"
 )
 
 func TestMain(m *testing.M) {
@@ -67,6 +69,9 @@ func crashServe(url, dir string) error {
 	if err != nil {
 		return err
 	}
+	if to := os.Getenv(crashForward); to != "" {
+		handler.Forward(forwardTo(to))
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -83,7 +88,8 @@ type crashed struct {
 	url, dir string
 	endpoint string
 	client   *http.Client
-	discard  bool // content is too large to keep: its length stands for it
+	forward  string // the URL of who keeps the buckets, if it is another server
+	discard  bool   // content is too large to keep: its length stands for it
 
 	mu      sync.Mutex
 	objects map[string][]byte // acknowledged
@@ -112,7 +118,7 @@ func (c *crashed) spawnProcess() (kill func(), process int) {
 		c.t.Fatal(err)
 	}
 	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), crashURL+"="+c.url, crashDir+"="+c.dir)
+	cmd.Env = append(os.Environ(), crashURL+"="+c.url, crashDir+"="+c.dir, crashForward+"="+c.forward)
 	cmd.Stderr = c.t.Output()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

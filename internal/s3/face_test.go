@@ -2,6 +2,8 @@ package s3
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,6 +37,7 @@ const (
 type face struct {
 	*fixture
 	url    string
+	place  string // the URL of who keeps the bucket
 	server *httptest.Server
 	client *sdk.Client
 	// tamper, when set, changes requests after they were signed.
@@ -65,6 +69,47 @@ func newFace(t *testing.T, tls bool) *face {
 	f := &face{fixture: newFixture(t, dbtest.SQLite(t))}
 	handler, err := signedHandler(f.Store, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	f.must(err)
+	f.serve(handler, tls)
+	f.place = f.url
+	return f
+}
+
+// newForwarding is a face that passes what is asked of a bucket on to another,
+// whose store it has.
+func newForwarding(t *testing.T, tls bool) *face {
+	t.Helper()
+	back := newFace(t, false)
+	front := newFixture(t, dbtest.SQLite(t))
+	handler, err := signedHandler(front.Store, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	back.must(err)
+	forward := forwardTo(back.url)
+	handler.Forward(func(ctx context.Context, name string) (*Outside, error) {
+		if _, err := back.HeadBucket(ctx, name); err != nil {
+			return nil, nil
+		}
+		return forward(ctx, name)
+	})
+	f := &face{fixture: back.fixture, place: back.url}
+	f.serve(handler, tls)
+	return f
+}
+
+// forwardTo places every bucket at the server of a URL.
+func forwardTo(server string) OutsideFunc {
+	return func(_ context.Context, name string) (*Outside, error) {
+		at, err := url.Parse(server + "/" + name)
+		return &Outside{
+			Account: account, Bucket: name, URL: at, Region: "eu-west-1", Store: server,
+			Credentials: func(context.Context) (sigv4.Credentials, error) {
+				return sigv4.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, nil
+			},
+		}, err
+	}
+}
+
+// serve starts the server and makes its client.
+func (f *face) serve(handler http.Handler, tls bool) {
+	f.t.Helper()
 	f.server = httptest.NewUnstartedServer(handler)
 	f.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -76,10 +121,9 @@ func newFace(t *testing.T, tls bool) *face {
 	} else {
 		f.server.Start()
 	}
-	t.Cleanup(f.server.Close)
+	f.t.Cleanup(f.server.Close)
 	f.url = f.server.URL
 	f.client = f.as(accessKey, secretKey, "us-east-1")
-	return f
 }
 
 // as returns a client with the SDK's own defaults.
@@ -111,10 +155,15 @@ func (f *face) raw(method, path, body string, header ...string) *http.Response {
 	for n := 0; n < len(header); n += 2 {
 		r.Header.Set(header[n], header[n+1])
 	}
-	hash := sigv4.Hash([]byte(body))
-	r.Header.Set("X-Amz-Content-Sha256", hash)
-	sigv4.Sign(r, hash, sigv4.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, "us-east-1", "s3", time.Now())
+	r.Header.Set("X-Amz-Content-Sha256", sigv4.Hash([]byte(body)))
+	f.sign(r)
 	return f.do(r)
+}
+
+// sign signs a request, whose content has the hash in its header or is empty.
+func (f *face) sign(r *http.Request) {
+	hash := cmp.Or(r.Header.Get("X-Amz-Content-Sha256"), sigv4.EmptyHash)
+	sigv4.Sign(r, hash, sigv4.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey}, "us-east-1", "s3", time.Now())
 }
 
 // do sends a request as it is and reads the answer to its end.

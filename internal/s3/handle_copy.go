@@ -47,6 +47,11 @@ func (c *call) openSource(from source) (Object, blob.Reader, error) {
 	if err := c.allowFor(from.bucket, from.key, action); err != nil {
 		return Object{}, nil, err
 	}
+	if outside, err := c.h.keeper(c.r.Context(), from.bucket); err != nil {
+		return Object{}, nil, err
+	} else if outside != nil {
+		return Object{}, nil, copyBetween(from.bucket, c.bucket)
+	}
 	b, err := c.own(from.bucket, "X-Amz-Source-Expected-Bucket-Owner")
 	if err != nil {
 		return Object{}, nil, c.ofSource(from, err)

@@ -47,6 +47,12 @@ type Handler struct {
 	logger    *slog.Logger
 
 	operations map[string]func(*call) error
+
+	// What Forward sets.
+	outside   OutsideFunc
+	forwards  map[string]forwarded
+	transport http.RoundTripper
+	via       string // names this handler to those that requests pass
 }
 
 // NewHandler returns the face of store.
@@ -129,6 +135,13 @@ func (c *call) run() error {
 	do, ok := c.h.operations[c.operation]
 	if !ok {
 		return notImplemented(c.operation)
+	}
+	to, err := c.h.keeper(c.r.Context(), c.bucket)
+	if err != nil {
+		return err
+	}
+	if to != nil && !(to.Others && c.operation == "CreateBucket") {
+		return c.forward(to)
 	}
 	return do(c)
 }

@@ -22,7 +22,10 @@ import (
 
 func TestRangesAndConditions(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, false)
+	forwardedToo(t, testRangesAndConditions)
+}
+
+func testRangesAndConditions(t *testing.T, f *face) {
 	f.put("k", "0123456789")
 	f.put("empty", "")
 	o, err := f.Store.HeadObject(t.Context(), bucket, "k", "")
@@ -102,7 +105,10 @@ func TestRangesAndConditions(t *testing.T) {
 // TestErrorDocument pins the exact form of one error.
 func TestErrorDocument(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, false)
+	forwardedToo(t, testErrorDocument)
+}
+
+func testErrorDocument(t *testing.T, f *face) {
 	answer := f.raw("GET", "/"+bucket+"/no%20such%3Ckey", "")
 	want := `<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>no such&lt;key</Key><Resource>/artifacts/no such&lt;key</Resource><RequestId>` +
@@ -133,6 +139,15 @@ func plain(f *fixture, caller api.Caller, authorize Authorizer) *Handler {
 // TestAuthorize shows which permission each operation asks for.
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
+	for name, other := range map[string]*otherS3{"here": nil, "forwarded": newOtherS3(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testAuthorize(t, other)
+		})
+	}
+}
+
+func testAuthorize(t *testing.T, other *otherS3) {
 	f := newFixture(t, dbtest.SQLite(t))
 	f.put("a/ü", "kept")
 	var asked []string
@@ -147,6 +162,9 @@ func TestAuthorize(t *testing.T) {
 		}
 		return nil
 	})
+	if other != nil {
+		h.Forward(other.keeps(account, ""))
+	}
 	object := "arn:aws:s3:::artifacts/a/ü"
 	tests := []struct {
 		method, target string
@@ -215,15 +233,30 @@ func TestAuthorize(t *testing.T) {
 		if deny {
 			f.wantContent("a/ü", "", "kept")
 		}
+		if other != nil && deny != (len(other.calls()) == 0) {
+			t.Errorf("denied: %v, and the other S3 is asked %v", deny, other.calls())
+		}
 	}
 }
 
 // TestForeignBucket shows that the owner's account alone opens a bucket.
 func TestForeignBucket(t *testing.T) {
 	t.Parallel()
+	for name, other := range map[string]*otherS3{"here": nil, "forwarded": newOtherS3(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testForeignBucket(t, other)
+		})
+	}
+}
+
+func testForeignBucket(t *testing.T, other *otherS3) {
 	f := newFixture(t, dbtest.SQLite(t))
 	f.put("k", "kept")
 	h := plain(f, api.Caller{Account: "210987654321", Region: "us-east-1"}, func(api.Caller, string, string) error { return nil })
+	if other != nil {
+		h.Forward(other.keeps(account, ""))
+	}
 	for _, target := range []string{
 		"GET /artifacts?list-type=2", "GET /artifacts/k", "HEAD /artifacts/k", "PUT /artifacts/k", "DELETE /artifacts/k",
 		"PUT /artifacts/k?uploadId=x&partNumber=1", "POST /artifacts/k?uploads", "POST /artifacts/k?uploadId=x", "GET /artifacts/k?tagging",
@@ -233,11 +266,18 @@ func TestForeignBucket(t *testing.T) {
 		method, path, _ := strings.Cut(target, " ")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader("x")))
-		if w.Code != http.StatusForbidden {
+		refusal := http.StatusForbidden
+		if other != nil && target == "DELETE /artifacts" {
+			refusal = http.StatusNotImplemented
+		}
+		if w.Code != refusal {
 			t.Errorf("%s: %d", target, w.Code)
 		}
 	}
 	f.wantContent("k", "", "kept")
+	if other != nil && len(other.calls()) > 0 {
+		t.Errorf("the other S3 is asked %v", other.calls())
+	}
 }
 
 // TestBodyErrors shows how errors of the content and of the disk are told.

@@ -31,11 +31,25 @@ func peak(t *testing.T, process int) int64 {
 // a large one than of a small one.
 func TestMemory(t *testing.T) {
 	t.Parallel()
+	c := &crashed{t: t, url: dbtest.SQLiteURL(t), dir: t.TempDir(), discard: true}
+	testMemory(t, c)
+}
+
+// TestForwardMemory is TestMemory for a server that forwards to another.
+func TestForwardMemory(t *testing.T) {
+	t.Parallel()
+	back := &crashed{t: t, url: dbtest.SQLiteURL(t), dir: t.TempDir(), discard: true}
+	kill := back.spawn()
+	defer kill()
+	testMemory(t, &crashed{t: t, url: dbtest.SQLiteURL(t), dir: t.TempDir(), discard: true, forward: back.endpoint})
+}
+
+func testMemory(t *testing.T, c *crashed) {
+	t.Helper()
 	size := int64(256 << 20)
 	if testing.Short() {
 		size = 96 << 20
 	}
-	c := &crashed{t: t, url: dbtest.SQLiteURL(t), dir: t.TempDir(), discard: true}
 	kill, process := c.spawnProcess()
 	defer kill()
 	pass := func(key string, size int64) {

@@ -16,7 +16,10 @@ import (
 // and does nothing.
 func TestSDKNotImplemented(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, false)
+	forwardedToo(t, testSDKNotImplemented)
+}
+
+func testSDKNotImplemented(t *testing.T, f *face) {
 	f.sdkPut("k", "kept")
 	b, k, c, ctx := aws.String(bucket), aws.String("k"), f.client, t.Context()
 	calls := map[string]func() error{
@@ -86,7 +89,10 @@ func TestSDKRefusals(t *testing.T) {
 // TestSDKPresigned follows URLs that need no header.
 func TestSDKPresigned(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, false)
+	forwardedToo(t, testSDKPresigned)
+}
+
+func testSDKPresigned(t *testing.T, f *face) {
 	f.sdkPut("a b/ü", "content")
 	presign := sdk.NewPresignClient(f.client)
 	get, err := presign.PresignGetObject(t.Context(), &sdk.GetObjectInput{

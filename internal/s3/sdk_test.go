@@ -18,8 +18,33 @@ import (
 )
 
 // both runs fn with a server over HTTP, where the SDK signs the content, and
-// over HTTPS, where it sends aws-chunked content with a checksum behind it.
+// over HTTPS, where it sends aws-chunked content with a checksum behind it; and
+// with servers of both kinds that forward to another.
 func both(t *testing.T, fn func(f *face)) {
+	t.Helper()
+	direct(t, fn)
+	for name, tls := range map[string]bool{"http": false, "https": true} {
+		t.Run("forwarded "+name, func(t *testing.T) {
+			t.Parallel()
+			fn(newForwarding(t, tls))
+		})
+	}
+}
+
+// forwardedToo runs fn with a face that keeps the bucket and with one that passes
+// on what is asked of it.
+func forwardedToo(t *testing.T, fn func(t *testing.T, f *face)) {
+	t.Helper()
+	for name, open := range map[string]func(*testing.T, bool) *face{"here": newFace, "forwarded": newForwarding} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fn(t, open(t, false))
+		})
+	}
+}
+
+// direct is both for a face that passes nothing on.
+func direct(t *testing.T, fn func(f *face)) {
 	t.Helper()
 	for name, tls := range map[string]bool{"http": false, "https": true} {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +56,7 @@ func both(t *testing.T, fn func(f *face)) {
 
 func TestSDKBuckets(t *testing.T) {
 	t.Parallel()
-	both(t, func(f *face) {
+	direct(t, func(f *face) {
 		ctx := f.t.Context()
 		name := aws.String("second")
 		for range 2 { // us-east-1 forgives the second

@@ -71,7 +71,7 @@ func TestSDKUpload(t *testing.T) {
 			done, err := c.CompleteMultipartUpload(ctx, &sdk.CompleteMultipartUploadInput{Bucket: b, Key: k, UploadId: created.UploadId,
 				IfNoneMatch: aws.String("*"), MpuObjectSize: aws.Int64(int64(len(content))), MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}})
 			f.must(err)
-			if !strings.HasSuffix(*done.ETag, `-2"`) || done.ChecksumCRC32C == nil || !strings.HasPrefix(*done.Location, f.url+"/artifacts/a%20b/") {
+			if !strings.HasSuffix(*done.ETag, `-2"`) || done.ChecksumCRC32C == nil || !strings.HasPrefix(*done.Location, f.place+"/artifacts/a%20b/") {
 				f.t.Errorf("completed %+v", done)
 			}
 		}
@@ -208,7 +208,10 @@ func TestSDKPresignedPut(t *testing.T) {
 // TestSDKExpired follows a URL after its time.
 func TestSDKExpired(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, false)
+	forwardedToo(t, testSDKExpired)
+}
+
+func testSDKExpired(t *testing.T, f *face) {
 	f.put("k", "content")
 	signer := v4.NewSigner()
 	for age, want := range map[time.Duration]int{30 * time.Second: http.StatusOK, 90 * time.Second: http.StatusForbidden} {
