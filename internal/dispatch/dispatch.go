@@ -20,6 +20,11 @@ type Config struct {
 	DB        *db.DB
 	Catalogue *provider.Catalogue
 	Artifacts provider.Artifacts
+	// PrepareBucket makes a bucket ready for the outputs of a job, before somebody
+	// who cannot make buckets is offered the job. It may be called again for a bucket
+	// that is ready. An *provider.ObjectError within its error ends the action; any
+	// other error is tried again. Optional.
+	PrepareBucket func(ctx context.Context, bucket string) error
 	// OpenLog opens the log of an action execution, masking the secrets.
 	OpenLog func(ctx context.Context, stream string, secrets []string) (Log, error)
 	// Node names this node in logs and claims; a process adds its own random

@@ -270,6 +270,9 @@ func (j *job) attempt(d *Dispatcher, x effect) provider.Attempt {
 	}
 	if j.store.EncryptionKey != nil {
 		a.EncryptionKey = j.store.EncryptionKey.ID
+		if keyed, ok := d.Artifacts.(provider.KeyedArtifacts); ok {
+			a.Artifacts = keyed.WithKey(a.EncryptionKey)
+		}
 	}
 	for _, o := range j.execution.Overrides {
 		if o.ActionName == x.Name {

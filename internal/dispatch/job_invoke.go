@@ -20,6 +20,13 @@ func (d *Dispatcher) runInvoked(ctx context.Context, x effect, j *job, p provide
 	defer cancel(nil)
 	d.track(x.ActionID, cancel)
 	defer d.track(x.ActionID, nil)
+	if x.BegunNode == "" {
+		if failure, err := d.prepareBuckets(ctx, j); err != nil {
+			return err
+		} else if failure != nil {
+			return d.finish(ctx, x, *failure)
+		}
+	}
 	row, decision, err := d.takeInvoked(ctx, x, j, p)
 	switch {
 	case err != nil:

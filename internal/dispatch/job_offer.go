@@ -55,6 +55,12 @@ func (d *Dispatcher) offerJob(ctx context.Context, x effect, j *job) error {
 	if err != nil {
 		return err
 	}
+	if failure == nil {
+		failure, err = d.prepareBuckets(ctx, j)
+	}
+	if err != nil {
+		return err
+	}
 	if failure != nil {
 		return d.finish(ctx, x, *failure)
 	}
@@ -76,6 +82,31 @@ func (d *Dispatcher) offerJob(ctx context.Context, x effect, j *job) error {
 		}
 		return row.insert(tx)
 	})
+}
+
+// prepareBuckets makes the buckets of a job's outputs ready; failure says that
+// one cannot be.
+func (d *Dispatcher) prepareBuckets(ctx context.Context, j *job) (failure *provider.Report, err error) {
+	if d.PrepareBucket == nil {
+		return nil, nil
+	}
+	ready := ""
+	for _, out := range j.action.Allotted {
+		if out.Bucket == ready {
+			continue
+		}
+		err := d.PrepareBucket(ctx, out.Bucket)
+		if said, ok := errors.AsType[*provider.ObjectError](err); ok {
+			no := provider.Failure(provider.CodeConfigurationError,
+				fmt.Sprintf("The artifact bucket %s cannot be used: %v", out.Bucket, said))
+			return &no, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("preparing the outputs of action execution %s: %w", j.action.ID, err)
+		}
+		ready = out.Bucket
+	}
+	return nil, nil
 }
 
 // park gives the claim of an action with jobs back until its job needs attention.

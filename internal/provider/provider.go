@@ -174,13 +174,23 @@ func Failure(code, message string) Report {
 // ErrNoArtifact is the cause when an artifact's content does not exist.
 var ErrNoArtifact = errors.New("artifact does not exist")
 
-// Artifacts keeps the contents of artifacts.
+// Artifacts keeps the contents of artifacts. An *ObjectError within an error is an
+// answer that another try does not change; any other error may be over the next
+// time.
 type Artifacts interface {
 	// Open reads an artifact. The error wraps ErrNoArtifact if there is none.
 	Open(ctx context.Context, location pipeline.ArtifactLocation) (Artifact, error)
 	// Put writes an artifact; when it returns nil the content is durable and
 	// whole. Writing the same location again replaces the content.
 	Put(ctx context.Context, location pipeline.ArtifactLocation, content io.Reader) error
+}
+
+// KeyedArtifacts are Artifacts that can ask for a key of KMS.
+type KeyedArtifacts interface {
+	Artifacts
+	// WithKey returns the same artifacts, but what is put there is encrypted with
+	// the key of an artifact store; an empty id is the store's default.
+	WithKey(id string) Artifacts
 }
 
 // Artifact is the content of one artifact; zip readers need ReaderAt.

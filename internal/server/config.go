@@ -57,6 +57,10 @@ type Config struct {
 	// S3 sends S3 sources and deployments to an S3 elsewhere; empty is the S3 of
 	// this server.
 	S3 ExternalS3 `yaml:"s3"`
+	// ArtifactStores map artifact buckets, as pipelines name them, or "*" for all
+	// that this server does not have, to S3s elsewhere. Any other artifact bucket is
+	// in the S3 of this server.
+	ArtifactStores map[string]ArtifactStore `yaml:"artifactStores"`
 	// CloudWatch is where CloudWatchAlarm rules ask; empty is AWS, or what the
 	// usual variables and files of AWS's tools say.
 	CloudWatch CloudWatch `yaml:"cloudWatch"`
@@ -225,6 +229,7 @@ func (c Config) Check() error {
 			fail("%s.accessKeyId and %s.secretAccessKey are given together or not at all", service.key, service.key)
 		}
 	}
+	errs = append(errs, c.checkArtifactStores()...)
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		if err := c.Functions[name].provided().Check(name); err != nil {
 			fail("function %q: %w", name, err)

@@ -23,6 +23,9 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 	objects := s3.NewHandler(s.buckets, s3.AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) {
 		return s.iam.AuthenticateStream(r, "s3")
 	}), s.iam.AuthorizeObject, s.log)
+	if len(s.cfg.ArtifactStores) > 0 {
+		objects.Forward(s.stores.outside(s.cfg.Account))
+	}
 	identities := sts.NewHandler(s.iam, s.log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {

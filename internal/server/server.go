@@ -57,6 +57,7 @@ type Server struct {
 	db       *db.DB
 	iam      *iam.Service
 	buckets  *s3.Store
+	stores   *artifactStores
 	logs     *logs.Store
 	dispatch *dispatch.Dispatcher
 	triggers *trigger.Store
@@ -109,6 +110,9 @@ func (s *Server) start(ctx context.Context) error {
 	if s.cfg.S3.Endpoint == "" {
 		s.buckets.OnCreated(sourceChanged)
 	}
+	if s.stores, err = openArtifactStores(ctx, s.buckets, s.cfg.ArtifactStores); err != nil {
+		return err
+	}
 	s.logs = logs.New(s.db, blobs, filepath.Join(s.cfg.Data, "logs"), s.node, s.log)
 	if err := s.logs.Recover(ctx); err != nil {
 		return fmt.Errorf("recovering logs: %w", err)
@@ -146,9 +150,13 @@ func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogu
 	if err := dispatch.RemoveWorkspaces(workspaces); err != nil {
 		s.log.Warn("clearing old workspaces", "folder", workspaces, "error", err)
 	}
+	kept, err := s.artifacts()
+	if err != nil {
+		return err
+	}
 	s.dispatch = dispatch.New(dispatch.Config{
 		DB: s.db, Catalogue: catalogue, Node: s.node, Workspaces: workspaces, Exclusive: s.cfg.Database == "",
-		Artifacts: artifacts{store: s.buckets, owner: s.owner()}, Sealer: s.iam.Keyring(), Logger: s.log,
+		Artifacts: kept, PrepareBucket: kept.prepare, Sealer: s.iam.Keyring(), Logger: s.log,
 		InertTriggers: s.cfg.InertTriggers, JobWorkers: true, LambdaExecutor: invoke.NewExecutors(s.invoking()),
 		Quotas: dispatch.Quotas{
 			Pipelines: s.cfg.Quotas.Pipelines, CustomActionTypes: s.cfg.Quotas.CustomActionTypes,
@@ -167,6 +175,19 @@ func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogu
 		return fmt.Errorf("starting the dispatcher: %w", err)
 	}
 	return nil
+}
+
+// artifacts makes what keeps artifacts, with an empty spool: what is in it belongs
+// to attempts of a process that is gone.
+func (s *Server) artifacts() (artifacts, error) {
+	spool := filepath.Join(s.cfg.Data, "spool")
+	if err := os.RemoveAll(spool); err != nil {
+		s.log.Warn("clearing content on its way", "folder", spool, "error", err)
+	}
+	if err := os.MkdirAll(spool, 0o700); err != nil {
+		return artifacts{}, fmt.Errorf("making the folder for content on its way: %w", err)
+	}
+	return artifacts{store: s.buckets, owner: s.owner(), stores: s.stores, spool: spool}, nil
 }
 
 // listen opens the port and serves it.

@@ -153,10 +153,13 @@ func (p *S3) deploy(ctx context.Context, a provider.Attempt, t target) error {
 func openInput(ctx context.Context, a provider.Attempt) (provider.Artifact, error) {
 	where := a.Inputs[0].Location
 	artifact, err := a.Artifacts.Open(ctx, where)
-	if errors.Is(err, provider.ErrNoArtifact) {
-		missing := &provider.ObjectError{Code: provider.S3NoSuchKey, Message: "The specified key does not exist.", Status: 404}
+	said, ok := errors.AsType[*provider.ObjectError](err)
+	if !ok && errors.Is(err, provider.ErrNoArtifact) {
+		said = &provider.ObjectError{Code: provider.S3NoSuchKey, Message: "The specified key does not exist.", Status: 404}
+	}
+	if said != nil {
 		return nil, refuse(provider.CodeConfigurationError,
-			"The input artifact, %s/%s, does not exist or you do not have permissions to access it: %v", where.Bucket, where.Key, missing)
+			"The input artifact, %s/%s, does not exist or you do not have permissions to access it: %v", where.Bucket, where.Key, said)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open input artifact %s: %w", a.Inputs[0].Name, err)

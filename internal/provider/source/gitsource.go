@@ -125,6 +125,9 @@ func (g *gitFetch) fail(a provider.Attempt, err error) (*provider.Report, error)
 	_, said := errors.AsType[*git.CommandError](err)
 	switch {
 	case ours(err):
+		if r := notKept(a, err); r != nil {
+			return r, nil
+		}
 		return nil, fmt.Errorf("fetch source of action %s: %w", a.ActionName, err)
 	case errors.Is(err, git.ErrNoCommit):
 		code = provider.CodeRevisionUnavailable

@@ -122,6 +122,9 @@ func failS3(a provider.Attempt, want wanted, err error) (provider.Report, error)
 	case errors.Is(err, errTooLarge):
 		code, text = provider.CodeJobFailed, fmt.Sprintf("The Amazon S3 object %s/%s is larger than 7 GB.", want.bucket, want.key)
 	case !ok || ours(err):
+		if r := notKept(a, err); ours(err) && r != nil {
+			return *r, nil
+		}
 		logf(a, "%v", err)
 		return provider.Report{}, fmt.Errorf("fetch source of action %s: %w", a.ActionName, err)
 	case refusal.Denied():

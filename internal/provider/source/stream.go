@@ -60,6 +60,23 @@ func ours(err error) bool {
 	return is
 }
 
+// notKept is the verdict about an artifact that its store does not take; nil for
+// trouble that may be over the next time.
+func notKept(a provider.Attempt, err error) *provider.Report {
+	said, ok := errors.AsType[*provider.ObjectError](err)
+	if !ok || len(a.Outputs) == 0 {
+		return nil
+	}
+	code, out := provider.CodeConfigurationError, a.Outputs[0]
+	if said.Denied() {
+		code = provider.CodePermissionError
+	}
+	r := provider.Failure(code, fmt.Sprintf("The output artifact %s could not be written to the artifact bucket %s: %v",
+		out.Name, out.Location.Bucket, said))
+	logf(a, "%s", r.ErrorMessage)
+	return &r
+}
+
 // limited refuses to write more than it has left.
 type limited struct {
 	w    io.Writer

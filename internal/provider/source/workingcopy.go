@@ -129,6 +129,9 @@ func failFolder(a provider.Attempt, dir string, err error) (provider.Report, err
 	_, said := errors.AsType[*git.CommandError](err)
 	switch {
 	case ours(err):
+		if r := notKept(a, err); r != nil {
+			return *r, nil
+		}
 		return provider.Report{}, fmt.Errorf("take folder of action %s: %w", a.ActionName, err)
 	case errors.Is(err, fs.ErrPermission):
 		code = provider.CodePermissionError
