@@ -32,6 +32,10 @@ const (
 	crashBlobs    = "PENSTOCK_TEST_CRASH_BLOBS"
 )
 
+// crashFunctions names, beside crashData, the folder of the code of the functions
+// that the server has.
+const crashFunctions = "PENSTOCK_TEST_CRASH_FUNCTIONS"
+
 // The key pair of the servers that are killed.
 var crashKey = sigv4.Credentials{AccessKeyID: "AKIACRASHCRASHCRASH1", SecretAccessKey: "a-secret-of-the-crash-test"}
 
@@ -47,7 +51,7 @@ func crashServe(data string) {
 		Listen: "127.0.0.1:0", Data: data, Account: account, Region: region,
 		RootAccessKeyID: crashKey.AccessKeyID, RootSecretAccessKey: crashKey.SecretAccessKey,
 		CodeCommit: filepath.Join(filepath.Dir(data), "repositories"),
-		Database:   os.Getenv(crashDatabase), Blobs: os.Getenv(crashBlobs),
+		Database:   os.Getenv(crashDatabase), Blobs: os.Getenv(crashBlobs), Functions: crashedFunctions(os.Getenv(crashFunctions)),
 	}, server.Options{Version: "crash", Providers: []provider.Provider{pulse{}}, Logger: log})
 	if err != nil {
 		log.Error("starting", "error", err)
