@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/pipeline"
@@ -13,10 +14,15 @@ import (
 // expiryBatch is how many executions' artifacts are deleted together.
 const expiryBatch = 50
 
+// expiryTries is how long it is tried to delete an expired artifact, every hour: a
+// bucket elsewhere may never permit it.
+const expiryTries = 30 * 24 * time.Hour
+
 // expire deletes the artifacts of executions whose history was pruned, by this
 // process or by one that died since. What cannot be deleted now is tried again
 // the next time; deleting again what is gone does nothing.
-func (s *Server) expire(ctx context.Context, store artifacts) {
+func (s *Server) expire(ctx context.Context) {
+	store := artifacts{store: s.buckets, owner: s.owner(), stores: s.stores}
 	for after := ""; ctx.Err() == nil; {
 		batch, err := s.dispatch.ExpiredArtifacts(ctx, after, expiryBatch)
 		if err != nil {
@@ -36,6 +42,7 @@ func (s *Server) expire(ctx context.Context, store artifacts) {
 
 // deleteExpired deletes artifacts and returns the executions of which none is left.
 func (s *Server) deleteExpired(ctx context.Context, store artifacts, batch []dispatch.ExpiredArtifacts) (done []string) {
+	giveUp := time.Now().Add(-expiryTries).UnixMilli()
 	var all []pipeline.ArtifactLocation
 	for _, x := range batch {
 		all = append(all, x.Locations...)
@@ -44,8 +51,12 @@ func (s *Server) deleteExpired(ctx context.Context, store artifacts, batch []dis
 next:
 	for _, x := range batch {
 		for _, at := range x.Locations {
-			if err := left[at]; err != nil {
-				s.log.Warn("deleting an expired artifact", "execution", x.Execution, "bucket", at.Bucket, "key", at.Key, "error", err)
+			err := left[at]
+			if err == nil {
+				continue
+			}
+			s.log.Warn("deleting an expired artifact", "execution", x.Execution, "bucket", at.Bucket, "key", at.Key, "error", err)
+			if x.At > giveUp {
 				continue next
 			}
 		}
@@ -54,8 +65,8 @@ next:
 	return done
 }
 
-// Delete removes artifacts for good, with every version of theirs. It returns why
-// of those that may still be there. One that is not there is no error, nor is a
+// Delete removes artifacts for good, with every version of theirs, here and where
+// the configuration places them. It returns why of those that may still be there. One that is not there is no error, nor is a
 // bucket; a bucket that becomes empty stays.
 func (a artifacts) Delete(ctx context.Context, list []pipeline.ArtifactLocation) map[pipeline.ArtifactLocation]error {
 	left := map[pipeline.ArtifactLocation]error{}
@@ -64,7 +75,18 @@ func (a artifacts) Delete(ctx context.Context, list []pipeline.ArtifactLocation)
 		byBucket[at.Bucket] = append(byBucket[at.Bucket], at)
 	}
 	for bucket, list := range byBucket {
-		a.deleteFrom(ctx, bucket, list, left)
+		elsewhere, err := a.stores.of(ctx, bucket)
+		if err == nil && elsewhere == nil {
+			a.deleteFrom(ctx, bucket, list, left)
+			continue
+		}
+		for _, at := range list {
+			if err == nil {
+				left[at] = elsewhere.Delete(ctx, elsewhere.bucket, at.Key)
+			} else {
+				left[at] = err
+			}
+		}
 	}
 	return left
 }

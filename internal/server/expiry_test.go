@@ -19,6 +19,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/server"
 )
 
 // versionsIn lists what is in a bucket, as key and version, delete markers too.
@@ -121,6 +122,41 @@ func TestExpiryGoesOnAfterACrash(t *testing.T) {
 		got := b.versionsIn("artifacts")
 		if len(got) != 1 || strings.HasPrefix(got[0], old+" ") {
 			t.Errorf("after the crash: %q, without %s", got, old)
+		}
+	}
+}
+
+// TestArtifactsElsewhereExpire deletes artifacts that another S3 keeps, once that
+// permits it.
+func TestArtifactsElsewhereExpire(t *testing.T) {
+	t.Parallel()
+	elsewhere := newBed(t)
+	elsewhere.bucket("there")
+	root := elsewhere.Root()
+	b := newBed(t, func(c *server.Config) {
+		c.ArtifactStores = map[string]server.ArtifactStore{"artifacts": {
+			Endpoint: elsewhere.Endpoint(), Region: region, PathStyle: true, Bucket: "there",
+			AccessKeyID: root.AccessKeyID, SecretAccessKey: root.SecretAccessKey,
+		}}
+	})
+	first := b.pass(b.create(declare("web", pulseStage(), gateStage("Gate"))))
+	old := b.made("web", first)
+	elsewhere.put("there", old, "another version")
+	mine := elsewhere.put("there", old+"-mine", "mine")
+	b.pass(b.run(&cp.StartPipelineExecutionInput{Name: aws.String("web")}))
+	elsewhere.stop()
+	b.Tidy(t.Context(), time.Hour)
+	// It comes back under the address that the other one knows.
+	elsewhere.cfg.Listen = strings.TrimPrefix(elsewhere.Endpoint(), "http://")
+	elsewhere.start()
+	if got := elsewhere.versionsIn("there"); len(got) != 4 {
+		t.Errorf("left while nothing could be deleted: %q", got)
+	}
+	for range 2 {
+		b.Tidy(t.Context(), time.Hour)
+		got := elsewhere.versionsIn("there")
+		if len(got) != 2 || !slices.Contains(got, old+"-mine "+mine) {
+			t.Errorf("left: %q", got)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (s *Server) maintain(ctx context.Context) {
 // of nodes at once, and be cut off anywhere: the next one goes on.
 func (s *Server) tidy(ctx context.Context, before int64, grace time.Duration) {
 	s.prune(ctx, before)
-	s.expire(ctx, artifacts{store: s.buckets, owner: s.owner()})
+	s.expire(ctx)
 	removed, err := s.buckets.Sweep(ctx, grace)
 	if err != nil && ctx.Err() == nil {
 		s.log.Error("sweeping content without an object", "error", err)
