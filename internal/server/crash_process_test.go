@@ -70,7 +70,7 @@ func crashServe(data string) {
 
 // life is one server process, from its start to its kill.
 type life struct {
-	t        *testing.T
+	t        testing.TB
 	cmd      *exec.Cmd
 	stdin    io.WriteCloser
 	stderr   *crashLog
@@ -105,7 +105,7 @@ func (l *crashLog) errors() (lines []string) {
 
 // spawn starts a server on a data directory, with more variables in its
 // environment.
-func spawn(t *testing.T, data string, log *crashLog, more ...string) *life {
+func spawn(t testing.TB, data string, log *crashLog, more ...string) *life {
 	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
