@@ -12,6 +12,14 @@
 // nodes pause past their leases and die, clocks jump. How much of it, and what
 // clients like to do, differs from seed to seed.
 //
+// Actions of a custom type and of a partner's are done by job workers
+// (worker_test.go), who call any node: they poll, acknowledge and answer, go on with
+// continuation tokens, forget what they have, take their time, share a job, say
+// things twice, differently and late, and know jobs and nonces of others. Their jobs
+// are those of engine.StepJob, driven as dispatch drives them (job_node_test.go,
+// job_call_test.go). jobBook judges what is committed and how every call is answered
+// (history_job_test.go, history_word_test.go).
+//
 // One goroutine and one seeded generator decide everything, so a seed repeats
 // exactly; each is run twice and the logs are compared. Each change is judged by
 // rules that are written down here once more (the files history_*), each request
@@ -20,7 +28,7 @@
 // (check_test.go); and in the end faults stop and everything must drain.
 //
 // The proof are planted bugs, each of which the simulation must catch: those of
-// planted_list_test.go are compiled into a copy of the engine, those of
+// planted_list_test.go and planted_job_test.go are compiled into a copy of the engine, those of
 // planted_world_test.go are what dispatch could get wrong.
 //
 // testdata/planted.txt says which seed and which scenario files catch which of

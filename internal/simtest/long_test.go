@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ var (
 	seedsFlag = flag.Uint64("seeds", 0, "simulate that many seeds (TestLong, TestDatabases)")
 	fromFlag  = flag.Uint64("from", 0, "the first seed; without it, the one that -progress names, or 1")
 	stateFlag = flag.String("progress", "", "the file that keeps the next seed, to go on from there")
+	jobsFlag  = flag.Bool("jobs", false, "leave out the seeds without job workers")
 	forFlag   = flag.Duration("for", 0, "stop after this time, to go on later")
 )
 
@@ -107,10 +109,21 @@ func TestLong(t *testing.T) {
 	if *seedsFlag == 0 {
 		c.from, c.to, c.logf = 1001, 1020, t.Logf
 	}
-	c.try = func(_ int, seed uint64) error { return twice(seed) }
+	var withJobs atomic.Int64
+	c.try = func(_ int, seed uint64) error {
+		if *jobsFlag && drawTemper(random(seed)).jobs == 0 {
+			return nil
+		}
+		log, err := twice(seed)
+		if strings.Contains(log, ": offered for ") {
+			withJobs.Add(1)
+		}
+		return err
+	}
 	if err := c.run(); err != nil && !errors.Is(err, errTimeOver) {
 		t.Fatal(err)
 	}
+	c.logf("%d of the seeds had jobs", withJobs.Load())
 }
 
 // usualDatabaseSeeds are those that plain go test runs against each database.

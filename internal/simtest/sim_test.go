@@ -40,7 +40,7 @@ func TestSimulation(t *testing.T) {
 		if seeds >= fixed {
 			seed = fresh + uint64(seeds)
 		}
-		if err := twice(seed); err != nil {
+		if _, err := twice(seed); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,15 +80,15 @@ func TestSimulationReachesEverything(t *testing.T) {
 }
 
 // twice runs a seed two times, with the same outcome.
-func twice(seed uint64) error {
-	first, err := simulate(seed, bugs{})
+func twice(seed uint64) (log string, err error) {
+	log, err = simulate(seed, bugs{})
 	if err != nil {
-		return failure(seed, first, err)
+		return log, failure(seed, log, err)
 	}
-	if second, _ := simulate(seed, bugs{}); second != first {
-		return fmt.Errorf("seed %d: two runs differ: something decides that is not the seed\n%s", seed, firstDifference(first, second))
+	if second, _ := simulate(seed, bugs{}); second != log {
+		return log, fmt.Errorf("seed %d: two runs differ: something decides that is not the seed\n%s", seed, firstDifference(log, second))
 	}
-	return nil
+	return log, nil
 }
 
 // failure tells what is wrong with a seed and how to see it again.

@@ -107,7 +107,7 @@ func simulate(seed uint64, planted bugs) (log string, err error) {
 
 // simulateOn is simulate with the store in a real database, if there is one.
 func simulateOn(t *tables, seed uint64, planted bugs) (log string, err error) {
-	w := &world{tables: t, bugs: planted, rng: rand.New(rand.NewPCG(seed, 0))}
+	w := &world{tables: t, bugs: planted, rng: random(seed)}
 	defer func() {
 		log = w.log.String()
 		switch p := recover().(type) {
@@ -131,6 +131,9 @@ func simulateOn(t *tables, seed uint64, planted bugs) (log string, err error) {
 	}
 	return "", nil
 }
+
+// random is all the chance that a seed has.
+func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
 
 // setUp sets the world up.
 func (w *world) setUp() {
