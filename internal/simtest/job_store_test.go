@@ -1,8 +1,6 @@
 package simtest
 
 import (
-	"errors"
-
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
 )
@@ -77,8 +75,7 @@ func (w *world) queryJobs(query string, args ...any) (found []*jobRow) {
 		defer rows.Close()
 		for rows.Next() {
 			r := &jobRow{}
-			err := rows.Scan(&r.id, &r.pipeline, &r.action, &r.kind, &r.number, &r.available, &r.revision, &r.text)
-			if err != nil && !errors.Is(err, db.ErrNoRows) {
+			if err := rows.Scan(&r.id, &r.pipeline, &r.action, &r.kind, &r.number, &r.available, &r.revision, &r.text); err != nil {
 				return err
 			}
 			found = append(found, r)
