@@ -144,6 +144,9 @@ func configLines(c configuration) []configLine {
 			}
 		}
 	}
+	for _, bucket := range slices.Sorted(maps.Keys(c.ArtifactStores)) {
+		lines = append(lines, artifactStoreLines(bucket, c.ArtifactStores[bucket])...)
+	}
 	for _, p := range c.Principals {
 		name := fmt.Sprintf("principals[%q]", p.Name)
 		policies := slices.Concat(p.ManagedPolicies, slices.Sorted(maps.Keys(p.Policies)))
@@ -151,6 +154,22 @@ func configLines(c configuration) []configLine {
 	}
 	if len(c.PassEnvironment) > 0 {
 		lines = append(lines, configLine{"passEnvironment", strings.Join(c.PassEnvironment, ", "), fromFile})
+	}
+	return lines
+}
+
+func artifactStoreLines(bucket string, store server.ArtifactStore) (lines []configLine) {
+	pathStyle := ""
+	if store.PathStyle {
+		pathStyle = "true"
+	}
+	for _, v := range [][2]string{
+		{"endpoint", server.RedactURL(store.Endpoint)}, {"region", store.Region}, {"pathStyle", pathStyle}, {"bucket", store.Bucket},
+		{"accessKeyId", store.AccessKeyID}, {"secretAccessKey", hidden(store.SecretAccessKey)},
+	} {
+		if v[1] != "" {
+			lines = append(lines, configLine{fmt.Sprintf("artifactStores[%q].%s", bucket, v[0]), v[1], fromFile})
+		}
 	}
 	return lines
 }

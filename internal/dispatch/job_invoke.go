@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,9 @@ func (d *Dispatcher) offerInvoked(tx *db.Tx, x effect, j *job, p provider.Invoke
 		offer.Terms.Outputs = append(offer.Terms.Outputs, out.Name)
 	}
 	row := &jobRow{
-		pipelineID: x.PipelineID, account: j.key.Account, region: j.key.Region, kind: jobKind(j.plan.Type), data: data, needed: true,
+		// Whoever is invoked answers in the region where it runs.
+		pipelineID: x.PipelineID, account: j.key.Account, region: cmp.Or(j.plan.Region, j.key.Region), kind: jobKind(j.plan.Type),
+		data: data, needed: true,
 	}
 	if row.Job, _, err = engine.StepJob(engine.Job{}, d.jobEvent(now, offer)); err != nil {
 		return nil, none, err

@@ -150,7 +150,7 @@ func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogu
 	if err := dispatch.RemoveWorkspaces(workspaces); err != nil {
 		s.log.Warn("clearing old workspaces", "folder", workspaces, "error", err)
 	}
-	kept, err := s.artifacts()
+	kept, err := s.artifacts(ctx)
 	if err != nil {
 		return err
 	}
@@ -179,13 +179,18 @@ func (s *Server) startDispatch(ctx context.Context, catalogue *provider.Catalogu
 
 // artifacts makes what keeps artifacts, with an empty spool: what is in it belongs
 // to attempts of a process that is gone.
-func (s *Server) artifacts() (artifacts, error) {
+func (s *Server) artifacts(ctx context.Context) (artifacts, error) {
 	spool := filepath.Join(s.cfg.Data, "spool")
 	if err := os.RemoveAll(spool); err != nil {
 		s.log.Warn("clearing content on its way", "folder", spool, "error", err)
 	}
 	if err := os.MkdirAll(spool, 0o700); err != nil {
 		return artifacts{}, fmt.Errorf("making the folder for content on its way: %w", err)
+	}
+	for name := range s.stores.named {
+		if _, err := s.buckets.HeadBucket(ctx, name); err == nil {
+			s.log.Warn("a bucket of this server is hidden by artifactStores", "bucket", name)
+		}
 	}
 	return artifacts{store: s.buckets, owner: s.owner(), stores: s.stores, spool: spool}, nil
 }

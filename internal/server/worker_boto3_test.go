@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
+
+	"github.com/penstock-cd/penstock/internal/server"
 )
 
 // workerEvent is what testdata/worker.py says.
@@ -26,9 +28,9 @@ type workerBed struct {
 	events chan workerEvent
 }
 
-func newWorkerBed(t *testing.T) *workerBed {
+func newWorkerBed(t *testing.T, change ...func(*server.Config)) *workerBed {
 	t.Helper()
-	b := newBed(t)
+	b := newBed(t, change...)
 	if out, err := b.tool(t.TempDir(), "python3", "-c", "import boto3"); err != nil {
 		t.Skipf("boto3 is not installed: %v %s", err, out)
 	}
