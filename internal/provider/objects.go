@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -116,9 +117,15 @@ var _ Objects = (*ExternalS3)(nil)
 // maxPart is what S3 takes in one part and in one plain put.
 const maxPart = 5 << 30
 
+// answerTime is how long an S3 may take to begin its answer to a request that it
+// has whole. Without a bound an S3 that hangs would hold an action to its end.
+const answerTime = 2 * time.Minute
+
 // NewExternalS3 prepares the client; it does not connect.
 func NewExternalS3(ctx context.Context, c ExternalS3Config) (*ExternalS3, error) {
-	var load []func(*config.LoadOptions) error
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.ResponseHeaderTimeout = answerTime
+	}))}
 	if c.Region != "" {
 		load = append(load, config.WithRegion(c.Region))
 	}

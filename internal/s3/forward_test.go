@@ -145,6 +145,29 @@ func TestForwardKeepsSecrets(t *testing.T) {
 	}
 }
 
+// TestForwardAddress: buckets in paths and in host names, with what needs escaping.
+func TestForwardAddress(t *testing.T) {
+	t.Parallel()
+	f := newFace(t, false)
+	h := f.server.Config.Handler.(*Handler)
+	h.Forward(forwardTo(f.url))
+	for place, want := range map[string][2]string{
+		"https://s3.example.com/b":       {"https://s3.example.com/b", "https://s3.example.com/b//a/../%C3%BC%20%2B%2525"},
+		"https://s3.example.com/base/b": {"https://s3.example.com/base/b", "https://s3.example.com/base/b//a/../%C3%BC%20%2B%2525"},
+		"https://b.s3.example.com":       {"https://b.s3.example.com/", "https://b.s3.example.com//a/../%C3%BC%20%2B%2525"},
+		"https://b.s3.example.com/":      {"https://b.s3.example.com/", "https://b.s3.example.com//a/../%C3%BC%20%2B%2525"},
+	} {
+		at, err := url.Parse(place)
+		f.must(err)
+		c := &call{h: h, r: httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)}
+		for n, key := range []string{"", "/a/../ü +%25"} {
+			if got := c.requestTo(&Outside{URL: at}, "GET", key, nil); got.URL.String() != want[n] || got.Host != at.Host {
+				t.Errorf("%s, key %q: %s at %s, want %s", place, key, got.URL, got.Host, want[n])
+			}
+		}
+	}
+}
+
 // TestForwardRefusals: what the other S3 says of this server's key, and of places,
 // is this server's trouble.
 func TestForwardRefusals(t *testing.T) {
