@@ -66,7 +66,9 @@ A line "::progress 40 compiling" on standard output says how far the work is. Th
 server learns it with the next result, as the API has nothing before that.
 
 The first Ctrl-C or SIGTERM lets running jobs finish; the second stops and fails them.
-Values of secret configuration keys are masked in what is printed and reported.
+Values of secret configuration keys are masked in what is printed and reported: ids,
+revisions, summaries and messages too. An output variable with one in it fails the
+job, as variables are shown to everybody; a continuation token is passed on as it is.
 
 Exit status: 0 asked to end, with --once: the job succeeded; 1 with --once: it
 failed, or the server refused; 2 the command line was refused; 130 with --once:

@@ -79,8 +79,9 @@ var keptBack = []string{
 	"PENSTOCK_ROOT_ACCESS_KEY_ID", "PENSTOCK_ROOT_SECRET_ACCESS_KEY", "PENSTOCK_DATABASE",
 }
 
-// environment makes the command's variables, and the folders that they name.
-func (j *doneJob) environment() ([]string, error) {
+// environment makes the command's variables from the worker's, and the folders that
+// they name.
+func (j *doneJob) environment(worker []string) ([]string, error) {
 	at := contextOf(j.data)
 	own := map[string]string{
 		"JOB_ID":                         j.id,
@@ -121,7 +122,7 @@ func (j *doneJob) environment() ([]string, error) {
 		return nil, err
 	}
 	var env []string
-	for _, v := range os.Environ() {
+	for _, v := range worker {
 		name, _, _ := strings.Cut(v, "=")
 		if _, set := own[name]; !set && !slices.Contains(keptBack, name) {
 			env = append(env, v)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +37,13 @@ type doneJob struct {
 	data    *cp.JobData
 	dirs    jobFolders
 	says    *jobOutput
+	// external is the id of the work elsewhere, once the command has ended.
+	external *string
 }
 
-// do does a job, and tells the server what became of it.
-func (w *worker) do(hard context.Context, polled *cp.Job) outcome {
+// do does a job that was asked for at a time, and tells the server what became of
+// it.
+func (w *worker) do(hard context.Context, polled *cp.Job, asked time.Time) outcome {
 	if polled.Data == nil {
 		polled.Data = &cp.JobData{}
 	}
@@ -46,7 +51,7 @@ func (w *worker) do(hard context.Context, polled *cp.Job) outcome {
 	at := contextOf(j.data)
 	j.name = deref(at.Stage.Name) + "/" + deref(at.Action.Name)
 	j.says = newJobOutput(w.print, j.id, j.name, w.secretsOf(j.configuration()))
-	if err := j.acknowledge(hard, deref(polled.Nonce)); err != nil {
+	if err := j.acknowledge(hard, deref(polled.Nonce), asked.Add(acknowledgeTime)); err != nil {
 		j.says.event("Dropped", err.Error())
 		return jobDropped
 	}
@@ -99,15 +104,45 @@ func (j *doneJob) configuration() map[string]string {
 	return j.data.ActionConfiguration.Configuration
 }
 
-// acknowledge takes the job on. Nobody else can do it under the nonce, but a nonce
-// is good once: whether an answer that got lost said yes is not known.
-func (j *doneJob) acknowledge(ctx context.Context, nonce string) error {
-	var out cp.AcknowledgeJobOutput
-	err := j.client.codepipeline.Call(ctx, "AcknowledgeJob", &cp.AcknowledgeJobInput{JobId: &j.id, Nonce: &nonce}, &out)
-	if err == nil && out.Status != cp.JobStatusInProgress {
-		return fmt.Errorf("it is %s", out.Status)
+// acknowledgeTime is how long nobody else is handed a job (execution.md 8.3), and
+// acknowledgeWait how long one try to acknowledge it waits for the answer.
+const (
+	acknowledgeTime = time.Minute
+	acknowledgeWait = 10 * time.Second
+)
+
+// acknowledge takes the job on. Until a time nobody else is handed it, so a nonce
+// that is refused by then after a try whose answer was lost was used by that try.
+// Later it may have been handed on under another nonce: then it is left alone.
+func (j *doneJob) acknowledge(ctx context.Context, nonce string, until time.Time) error {
+	in, lost := &cp.AcknowledgeJobInput{JobId: &j.id, Nonce: &nonce}, false
+	for try := 1; ; try++ {
+		out, err := j.acknowledgeOnce(ctx, in, until)
+		switch {
+		case err == nil && out.Status == cp.JobStatusInProgress:
+			return nil
+		case err == nil:
+			return fmt.Errorf("it is %s", out.Status)
+		case !lost && !passing(err):
+			return err
+		case lost && !time.Now().Before(until):
+			return fmt.Errorf("whether it was acknowledged in time is not known: %w", err)
+		case isCode(err, "InvalidNonceException"):
+			// It is ours, unless it ended since.
+			return j.tell(ctx, "GetJobDetails", &cp.GetJobDetailsInput{JobId: &j.id})
+		case !passing(err) || ctx.Err() != nil:
+			return err
+		}
+		lost = lost || !isCode(err, "ThrottlingException")
+		pause(ctx, min(time.Duration(try)*tryPause, time.Until(until)))
 	}
-	return err
+}
+
+func (j *doneJob) acknowledgeOnce(ctx context.Context, in *cp.AcknowledgeJobInput, until time.Time) (out cp.AcknowledgeJobOutput, err error) {
+	ctx, cancel := context.WithTimeout(ctx, min(acknowledgeWait, time.Until(until)))
+	defer cancel()
+	err = j.client.codepipeline.Call(ctx, "AcknowledgeJob", in, &out)
+	return out, err
 }
 
 // failure is an error with CodePipeline's word for its kind.
@@ -118,10 +153,12 @@ type failure struct {
 
 func (f *failure) Error() string { return f.text }
 
-// maxMessage bounds the text that comes with a failure, maxSummary a summary.
+// maxMessage bounds the text that comes with a failure, maxSummary a summary, and
+// maxID the ids of revisions and of the work elsewhere.
 const (
 	maxMessage = 5000
 	maxSummary = 2048
+	maxID      = 1500
 )
 
 func (j *doneJob) fail(ctx context.Context, cause error) outcome {
@@ -130,7 +167,7 @@ func (j *doneJob) fail(ctx context.Context, cause error) outcome {
 		f = &failure{cp.FailureTypeJobFailed, cause.Error()}
 	}
 	text := j.says.masked(f.text)
-	told := &cp.FailureDetails{Type: f.kind, Message: new(cutTail(text, maxMessage)), ExternalExecutionId: j.dirs.line("external")}
+	told := &cp.FailureDetails{Type: f.kind, Message: new(cutTail(text, maxMessage)), ExternalExecutionId: j.external}
 	err := j.tell(ctx, "PutJobFailureResult", &cp.PutJobFailureResultInput{JobId: &j.id, FailureDetails: told})
 	if err != nil {
 		text += fmt.Sprintf(" (telling the server failed: %v)", err)
@@ -150,6 +187,7 @@ func (j *doneJob) work(hard context.Context) (*cp.PutJobSuccessResultInput, erro
 	defer cancel(nil)
 	go j.watch(ctx, cancel)
 	result, err := j.workIn(ctx, root)
+	j.external = j.idIn("external")
 	switch {
 	case err == nil:
 		return result, nil
@@ -166,7 +204,7 @@ func (j *doneJob) workIn(ctx context.Context, root string) (*cp.PutJobSuccessRes
 	if j.dirs, err = makeFolders(root); err != nil {
 		return nil, err
 	}
-	env, err := j.environment()
+	env, err := j.environment(os.Environ())
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +276,7 @@ func (j *doneJob) result() (*cp.PutJobSuccessResultInput, error) {
 		JobId: &j.id, OutputVariables: variables, ContinuationToken: j.dirs.line("continuation"), CurrentRevision: j.revision(),
 	}
 	percent, said := j.says.progress()
-	told := cp.ExecutionDetails{ExternalExecutionId: j.dirs.line("external")}
+	told := cp.ExecutionDetails{ExternalExecutionId: j.idIn("external")}
 	if text := strings.TrimSpace(j.dirs.text("summary")); text != "" {
 		said = text
 	}
@@ -252,13 +290,38 @@ func (j *doneJob) result() (*cp.PutJobSuccessResultInput, error) {
 	if told != (cp.ExecutionDetails{}) {
 		result.ExecutionDetails = &told
 	}
-	return result, nil
+	return result, j.checkVariables(result.OutputVariables)
+}
+
+// checkVariables refuses output variables with secrets: everybody sees variables,
+// and who uses one could do nothing with a mask.
+func (j *doneJob) checkVariables(variables map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		if j.says.masked(variables[name]) == variables[name] {
+			continue
+		}
+		text := fmt.Sprintf("The output variable %s has the value of a secret configuration key in it. Variables are shown in clear, so none is reported.", name)
+		if !j.secretKnown {
+			text += " All values are taken for secret, as the worker may not call ListActionTypes."
+		}
+		return &failure{cp.FailureTypeConfigurationError, text}
+	}
+	return nil
+}
+
+// idIn reads an id from a file that the command may have written.
+func (j *doneJob) idIn(file string) *string {
+	id := j.dirs.line(file)
+	if id != nil {
+		*id = cutHead(j.says.masked(*id), maxID)
+	}
+	return id
 }
 
 // revision is that of a source action.
 func (j *doneJob) revision() *cp.CurrentRevision {
-	id, about, _ := strings.Cut(strings.TrimSpace(j.dirs.text("revision")), "\n")
-	if id = strings.TrimSpace(id); id == "" {
+	id, about, _ := strings.Cut(strings.TrimSpace(j.says.masked(j.dirs.text("revision"))), "\n")
+	if id = cutHead(strings.TrimSpace(id), maxID); id == "" {
 		return nil
 	}
 	r := &cp.CurrentRevision{Revision: &id, ChangeIdentifier: &id}

@@ -37,7 +37,7 @@ func (w *worker) serve(soft, hard context.Context) error {
 	defer running.Wait()
 	for {
 		free := take(soft, slots)
-		jobs, err := w.poll(soft, free)
+		jobs, asked, err := w.poll(soft, free)
 		for range free - len(jobs) {
 			<-slots
 		}
@@ -48,7 +48,7 @@ func (w *worker) serve(soft, hard context.Context) error {
 		for i := range jobs {
 			running.Go(func() {
 				defer func() { <-slots }()
-				results <- w.do(hard, &jobs[i])
+				results <- w.do(hard, &jobs[i], asked)
 			})
 		}
 		if !w.options.once {
@@ -95,30 +95,30 @@ func take(ctx context.Context, slots chan struct{}) int {
 	}
 }
 
-// poll asks for jobs until there are some, and at most as many as said. Troubles
-// that pass are waited for.
-func (w *worker) poll(ctx context.Context, most int) ([]cp.Job, error) {
+// poll asks for jobs until there are some, and at most as many as said; asked is
+// when it asked for those. Troubles that pass are waited for.
+func (w *worker) poll(ctx context.Context, most int) (jobs []cp.Job, asked time.Time, err error) {
 	in := &cp.PollForJobsInput{ActionTypeId: &w.kind, MaxBatchSize: new(int32(most)), QueryParam: w.query}
 	troubled, quick := false, 0
 	for ctx.Err() == nil {
-		begun := time.Now()
+		asked = time.Now()
 		var out cp.PollForJobsOutput
 		err := w.polls.Call(ctx, "PollForJobs", in, &out)
 		switch {
 		case err == nil && len(out.Jobs) > most:
-			return nil, fmt.Errorf("the server answers %d jobs instead of at most %d", len(out.Jobs), most)
+			return nil, asked, fmt.Errorf("the server answers %d jobs instead of at most %d", len(out.Jobs), most)
 		case err == nil && len(out.Jobs) > 0:
-			return out.Jobs, nil
+			return out.Jobs, asked, nil
 		case err == nil:
 			troubled = false
-			if time.Since(begun) > pollWait/2 {
+			if time.Since(asked) > pollWait/2 {
 				quick = 0
 				continue
 			}
 			quick++ // the server does not wait, or is about to end
 			pause(ctx, min(time.Duration(quick)*tryPause, pollPause))
 		case !passing(err):
-			return nil, err
+			return nil, asked, err
 		default:
 			if !troubled && ctx.Err() == nil {
 				w.print.note(fmt.Sprintf("polling again until the server answers: %v", err))
@@ -127,7 +127,7 @@ func (w *worker) poll(ctx context.Context, most int) ([]cp.Job, error) {
 			pause(ctx, tryPause)
 		}
 	}
-	return nil, ctx.Err()
+	return nil, asked, ctx.Err()
 }
 
 // passing reports whether a call may succeed if it is made again.

@@ -79,15 +79,15 @@ func (s *sink) await(t *testing.T, text string) {
 	}
 }
 
-// TestWorkerNoticesStop stops the execution of a job that is being done: its
-// command is stopped, and nothing is reported.
-func TestWorkerNoticesStop(t *testing.T) {
-	t.Parallel()
+// pulseServer is a server with a pipeline demo, whose source is the work of a job
+// worker.
+func pulseServer(t *testing.T) (*server.Server, *client) {
+	t.Helper()
 	s, err := server.Start(t.Context(), server.Config{Listen: "127.0.0.1:0", Data: t.TempDir()}, server.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close(context.WithoutCancel(t.Context()))
+	t.Cleanup(func() { s.Close(context.WithoutCancel(t.Context())) })
 	c := newClient(s.Endpoint(), s.Region(), s.Root())
 	call := func(operation, input string) {
 		t.Helper()
@@ -101,12 +101,25 @@ func TestWorkerNoticesStop(t *testing.T) {
 		"artifactStore": {"type": "S3", "location": "artifacts"}, "stages": [
 		{"name": "Source", "actions": [{"name": "Pulse", "actionTypeId": {"category": "Source", "owner": "Custom", "provider": "Pulse", "version": "1"}}]},
 		{"name": "Gate", "actions": [{"name": "Ask", "actionTypeId": {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}}]}]}}`)
+	return s, c
+}
+
+// pulseWorker does the jobs of pulseServer by a shell command.
+func pulseWorker(c *client, command string) (*worker, *sink) {
 	out := &sink{}
-	w := &worker{
+	return &worker{
 		client: c, polls: c.codepipeline, kind: cp.ActionTypeId{Category: "Source", Owner: "Custom", Provider: new("Pulse"), Version: new("1")},
-		command: []string{"sh", "-c", "echo begun; while :; do sleep 1; done"}, options: workerOptions{kind: "Source/Pulse/1", parallel: 1},
+		command: []string{"sh", "-c", command}, options: workerOptions{kind: "Source/Pulse/1", parallel: 1},
 		box: sandbox.NewProcess(), print: &workerPrinter{out: out, err: out}, watchEvery: 20 * time.Millisecond,
-	}
+	}, out
+}
+
+// TestWorkerNoticesStop stops the execution of a job that is being done: its
+// command is stopped, and nothing is reported.
+func TestWorkerNoticesStop(t *testing.T) {
+	t.Parallel()
+	_, c := pulseServer(t)
+	w, out := pulseWorker(c, "echo begun; while :; do sleep 1; done")
 	soft, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan error, 1)
@@ -147,7 +160,7 @@ func TestWorkerPollsAgain(t *testing.T) {
 	c := newClient(s.URL, "eu-west-1", sigv4.Credentials{AccessKeyID: "k", SecretAccessKey: "s"})
 	w := &worker{client: c, polls: c.codepipeline, print: &workerPrinter{out: io.Discard, err: io.Discard}}
 	w.polls.Header = http.Header{"X-Penstock-Wait-Seconds": {"20"}}
-	jobs, err := w.poll(t.Context(), 1)
+	jobs, _, err := w.poll(t.Context(), 1)
 	if err != nil || len(jobs) != 1 || deref(jobs[0].Id) != "j" || len(answers) != 0 {
 		t.Errorf("jobs %v, %v; %d answers left", jobs, err, len(answers))
 	}
