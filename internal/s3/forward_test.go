@@ -152,10 +152,10 @@ func TestForwardAddress(t *testing.T) {
 	h := f.server.Config.Handler.(*Handler)
 	h.Forward(forwardTo(f.url))
 	for place, want := range map[string][2]string{
-		"https://s3.example.com/b":       {"https://s3.example.com/b", "https://s3.example.com/b//a/../%C3%BC%20%2B%2525"},
+		"https://s3.example.com/b":      {"https://s3.example.com/b", "https://s3.example.com/b//a/../%C3%BC%20%2B%2525"},
 		"https://s3.example.com/base/b": {"https://s3.example.com/base/b", "https://s3.example.com/base/b//a/../%C3%BC%20%2B%2525"},
-		"https://b.s3.example.com":       {"https://b.s3.example.com/", "https://b.s3.example.com//a/../%C3%BC%20%2B%2525"},
-		"https://b.s3.example.com/":      {"https://b.s3.example.com/", "https://b.s3.example.com//a/../%C3%BC%20%2B%2525"},
+		"https://b.s3.example.com":      {"https://b.s3.example.com/", "https://b.s3.example.com//a/../%C3%BC%20%2B%2525"},
+		"https://b.s3.example.com/":     {"https://b.s3.example.com/", "https://b.s3.example.com//a/../%C3%BC%20%2B%2525"},
 	} {
 		at, err := url.Parse(place)
 		f.must(err)
