@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -346,5 +350,40 @@ func TestCLIElsewhere(t *testing.T) {
 	c.run("s3", "rm", "--recursive", "s3://artifacts")
 	if keys := there.keys(c.bed, "real"); len(keys) != 0 {
 		t.Errorf("left: %v", keys)
+	}
+}
+
+// TestArtifactStoreBreaksOff: content that breaks off on its way is no artifact, and
+// is asked for again.
+func TestArtifactStoreBreaksOff(t *testing.T) {
+	t.Parallel()
+	other := newBed(t)
+	there := other.asStore()
+	there.bucket(other, "artifacts")
+	at, err := url.Parse(other.Endpoint())
+	other.must(err)
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(at)
+		r.Out.Host = r.In.Host // which is signed
+	}}
+	var broken atomic.Int64
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && broken.Add(1) <= 2 {
+			w.Header().Set("Content-Length", "22")
+			_, _ = io.WriteString(w, "PK\x05\x06")
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	there.store.Endpoint = front.URL
+	b := newBed(t, there.keeps("artifacts", ""))
+	b.bucket("site")
+	id := b.create(declare("web", pulseStage(), deployS3("site", map[string]string{"Extract": "false", "ObjectKey": "app.zip"})))
+	b.await("web", id, types.PipelineExecutionStatusSucceeded)
+	out, err := b.s3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("site"), Key: aws.String("app.zip")})
+	b.must(err)
+	if *out.ContentLength != 22 || broken.Load() < 3 {
+		t.Errorf("deployed %d bytes after %d tries", *out.ContentLength, broken.Load())
 	}
 }
