@@ -176,6 +176,10 @@ type Writer struct {
 // the last line break waits for the rest of its line.
 func (w *Writer) Write(p []byte) (int, error) { return w.tail.write(p) }
 
+// Mask has every occurrence of more secrets become ***, in what is written from now
+// on.
+func (w *Writer) Mask(secrets ...string) { w.tail.hide(secrets) }
+
 // Close gives the stream up; the last of its writers closes it, which keeps it
 // as a compressed blob. After an error the stream stays readable from its file,
 // and Recover closes it after a restart.

@@ -84,13 +84,20 @@ type Attempt struct {
 	// State is what the provider's last in-progress report held; nil at Start.
 	State json.RawMessage
 	// Log receives the output of the action; it is kept, and followed live.
-	// Write is safe for concurrent use.
+	// Write is safe for concurrent use. It may be a MaskingLog.
 	Log io.Writer
 	// Workspace is an empty directory of this attempt on this node, removed by
 	// dispatch when the attempt is over.
 	Workspace string
 	// Artifacts opens inputs and keeps outputs.
 	Artifacts Artifacts
+}
+
+// MaskingLog is a log that can be told of secrets that come up later than the
+// configuration's: what is written from then on shows *** in their place.
+type MaskingLog interface {
+	io.Writer
+	Mask(secrets ...string)
 }
 
 // InputArtifact is an artifact that an earlier action produced.

@@ -9,6 +9,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
 // jobEvent is what a function of an action is told (observed.md 13).
@@ -119,23 +120,16 @@ func keyOf(a *provider.Attempt) *encryptionKey {
 	return &encryptionKey{ID: a.EncryptionKey, Type: "KMS"}
 }
 
-// credentialTime is how long the credentials of a job are good for (observed.md 13).
-const credentialTime = 15 * time.Minute
-
-// artifactCredentials read the inputs of a job and write its outputs, and nothing
-// else.
+// artifactCredentials are those of a job. The log of the action does not show them.
 func (c Config) artifactCredentials(a *provider.Attempt) (credentials, error) {
-	read := iam.Grant{Actions: []string{"s3:GetObject", "s3:GetObjectVersion"}}
-	write := iam.Grant{Actions: []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}}
+	var read, write []string
 	for _, in := range a.Inputs {
-		read.Resources = append(read.Resources, c.objectARN(in.Location))
+		read = append(read, iam.ObjectARN(c.partition(), in.Location.Bucket, in.Location.Key))
 	}
 	for _, out := range a.Outputs {
-		write.Resources = append(write.Resources, c.objectARN(out.Location))
+		write = append(write, iam.ObjectARN(c.partition(), out.Location.Bucket, out.Location.Key))
 	}
-	issued, expires, err := c.IssueSession(iam.Session{
-		Account: a.Account, Role: "penstock-job", Name: a.Job.ID, Lifetime: credentialTime, Grants: []iam.Grant{read, write},
-	})
+	issued, expires, err := c.issue(a, iam.JobSession(a.Account, a.Job.ID, read, write))
 	if err != nil {
 		return credentials{}, fmt.Errorf("making the credentials of job %s: %w", a.Job.ID, err)
 	}
@@ -145,8 +139,17 @@ func (c Config) artifactCredentials(a *provider.Attempt) (credentials, error) {
 	}, nil
 }
 
-func (c Config) objectARN(at pipeline.ArtifactLocation) string {
-	return "arn:" + c.partition() + ":s3:::" + at.Bucket + "/" + at.Key
+// issue makes credentials of which the log of the attempt shows no secret: samples
+// print the event that has them.
+func (c Config) issue(a *provider.Attempt, session iam.Session) (sigv4.Credentials, time.Time, error) {
+	issued, expires, err := c.IssueSession(session)
+	if err != nil {
+		return issued, expires, err
+	}
+	if log, ok := a.Log.(provider.MaskingLog); ok {
+		log.Mask(issued.SecretAccessKey, issued.SessionToken)
+	}
+	return issued, expires, nil
 }
 
 func (c Config) partition() string {

@@ -19,7 +19,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/penstock-cd/penstock/internal/iam"
-	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/sandbox"
 )
@@ -149,18 +148,14 @@ func bootstrap(f Function, workspace string) ([]string, error) {
 }
 
 // environment is what a function sees: what Lambda sets, where this server is, and
-// credentials for calling back.
+// credentials for calling back about its job.
 func (l *local) environment(ctx context.Context, name string, f Function, a *provider.Attempt, timeout time.Duration) (map[string]string, error) {
 	endpoint, err := l.Endpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	issued, _, err := l.IssueSession(iam.Session{
-		Account: a.Account, Role: "penstock-function", Name: name, Lifetime: timeout + time.Minute,
-		Grants: []iam.Grant{{Resources: []string{pipeline.PipelineARN(l.partition(), a.Region, a.Account, "*")}, Actions: []string{
-			"codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult", "codepipeline:GetJobDetails",
-		}}},
-	})
+	job := iam.JobARN(l.partition(), a.Region, a.Account, a.Job.ID)
+	issued, _, err := l.issue(a, iam.FunctionSession(a.Account, name, job, timeout+time.Minute))
 	if err != nil {
 		return nil, fmt.Errorf("making the credentials of function %s: %w", name, err)
 	}

@@ -30,6 +30,15 @@ func (s *Service) allowAll(c api.Caller, operation string) error {
 	return s.auth.Authorize(c, "codepipeline:"+operation, pipeline.PipelineARN(c.Partition, c.Region, c.Account, "*"))
 }
 
+// allowJob authorizes an operation on a job: of a session it asks for that job, as
+// a function may answer its own only.
+func (s *Service) allowJob(c api.Caller, operation string, id *string) error {
+	if c.Session == "" {
+		return s.allowAll(c, operation)
+	}
+	return s.auth.Authorize(c, "codepipeline:"+operation, iam.JobARN(c.Partition, c.Region, c.Account, text(id)))
+}
+
 // ask authorizes an operation on a resource that has the tags of a pipeline;
 // keys are the condition keys of the request.
 func (s *Service) ask(c api.Caller, operation, arn, name string, keys map[string][]string) error {

@@ -2,7 +2,6 @@ package codepipeline
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
@@ -10,12 +9,6 @@ import (
 	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
-
-// credentialTime is how long the credentials of a job are good for (observed.md 13).
-const credentialTime = 15 * time.Minute
-
-// jobRole names, in the ARN of a job's credentials, what they are for.
-const jobRole = "penstock-job"
 
 // jobData is what a worker is told: secrets in clear, as nowhere else
 // (execution.md 1.11), and credentials that open the artifacts of this job.
@@ -66,16 +59,8 @@ func (s *Service) credentials(c api.Caller, job *dispatch.Job) (*wire.AWSSession
 	if len(job.Inputs)+len(job.Outputs) == 0 {
 		return nil, nil
 	}
-	issued, _, err := s.auth.IssueSession(iam.Session{
-		Account: job.Account, Role: jobRole, Name: job.ID, Lifetime: credentialTime,
-		Grants: []iam.Grant{
-			{Actions: []string{"s3:GetObject", "s3:GetObjectVersion"}, Resources: objectARNs(c.Partition, job.Inputs)},
-			{
-				Actions:   []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
-				Resources: objectARNs(c.Partition, job.Outputs),
-			},
-		},
-	})
+	issued, _, err := s.auth.IssueSession(iam.JobSession(
+		job.Account, job.ID, objectARNs(c.Partition, job.Inputs), objectARNs(c.Partition, job.Outputs)))
 	if err != nil {
 		return nil, fmt.Errorf("making the credentials of job %s: %w", job.ID, err)
 	}
@@ -87,7 +72,7 @@ func (s *Service) credentials(c api.Caller, job *dispatch.Job) (*wire.AWSSession
 func objectARNs(partition string, list []dispatch.JobArtifact) []string {
 	var arns []string
 	for _, a := range list {
-		arns = append(arns, "arn:"+partition+":s3:::"+a.Bucket+"/"+a.Key)
+		arns = append(arns, iam.ObjectARN(partition, a.Bucket, a.Key))
 	}
 	return arns
 }

@@ -100,7 +100,7 @@ func jobOf(c api.Caller, id *string) dispatch.JobRef {
 
 // AcknowledgeJob is a worker's word that it does a job.
 func (s *Service) AcknowledgeJob(ctx context.Context, c api.Caller, in *wire.AcknowledgeJobInput) (*wire.AcknowledgeJobOutput, error) {
-	if err := s.allowAll(c, "AcknowledgeJob"); err != nil {
+	if err := s.allowJob(c, "AcknowledgeJob", in.JobId); err != nil {
 		return nil, err
 	}
 	status, err := s.dispatch.AcknowledgeJob(ctx, jobOf(c, in.JobId), text(in.Nonce))
@@ -112,7 +112,7 @@ func (s *Service) AcknowledgeJob(ctx context.Context, c api.Caller, in *wire.Ack
 
 // GetJobDetails describes a job, with credentials that are new each time.
 func (s *Service) GetJobDetails(ctx context.Context, c api.Caller, in *wire.GetJobDetailsInput) (*wire.GetJobDetailsOutput, error) {
-	if err := s.allowAll(c, "GetJobDetails"); err != nil {
+	if err := s.allowJob(c, "GetJobDetails", in.JobId); err != nil {
 		return nil, err
 	}
 	job, err := s.dispatch.JobDetails(ctx, jobOf(c, in.JobId))
@@ -129,7 +129,7 @@ func (s *Service) GetJobDetails(ctx context.Context, c api.Caller, in *wire.GetJ
 // PutJobSuccessResult is a worker's word that a job is done, or goes on under a
 // continuation token.
 func (s *Service) PutJobSuccessResult(ctx context.Context, c api.Caller, in *wire.PutJobSuccessResultInput) error {
-	if err := s.allowAll(c, "PutJobSuccessResult"); err != nil {
+	if err := s.allowJob(c, "PutJobSuccessResult", in.JobId); err != nil {
 		return err
 	}
 	result := jobResult(in.ContinuationToken, in.CurrentRevision, in.ExecutionDetails)
@@ -163,7 +163,7 @@ func jobResult(continuation *string, revision *wire.CurrentRevision, details *wi
 
 // PutJobFailureResult is a worker's word that a job failed.
 func (s *Service) PutJobFailureResult(ctx context.Context, c api.Caller, in *wire.PutJobFailureResultInput) error {
-	if err := s.allowAll(c, "PutJobFailureResult"); err != nil {
+	if err := s.allowJob(c, "PutJobFailureResult", in.JobId); err != nil {
 		return err
 	}
 	return jobException(in.JobId, s.dispatch.FailJob(ctx, jobOf(c, in.JobId), jobFailure(in.FailureDetails)))

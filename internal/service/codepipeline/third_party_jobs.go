@@ -66,7 +66,7 @@ func partnerJob(c api.Caller, id, token *string) dispatch.JobRef {
 
 // AcknowledgeThirdPartyJob is a partner's word that it does a job.
 func (s *Service) AcknowledgeThirdPartyJob(ctx context.Context, c api.Caller, in *wire.AcknowledgeThirdPartyJobInput) (*wire.AcknowledgeThirdPartyJobOutput, error) {
-	if err := s.allowAll(c, "AcknowledgeThirdPartyJob"); err != nil {
+	if err := s.allowJob(c, "AcknowledgeThirdPartyJob", in.JobId); err != nil {
 		return nil, err
 	}
 	status, err := s.dispatch.AcknowledgeJob(ctx, partnerJob(c, in.JobId, in.ClientToken), text(in.Nonce))
@@ -78,7 +78,7 @@ func (s *Service) AcknowledgeThirdPartyJob(ctx context.Context, c api.Caller, in
 
 // GetThirdPartyJobDetails describes a partner's job, with its nonce.
 func (s *Service) GetThirdPartyJobDetails(ctx context.Context, c api.Caller, in *wire.GetThirdPartyJobDetailsInput) (*wire.GetThirdPartyJobDetailsOutput, error) {
-	if err := s.allowAll(c, "GetThirdPartyJobDetails"); err != nil {
+	if err := s.allowJob(c, "GetThirdPartyJobDetails", in.JobId); err != nil {
 		return nil, err
 	}
 	job, err := s.dispatch.JobDetails(ctx, partnerJob(c, in.JobId, in.ClientToken))
@@ -99,7 +99,7 @@ func (s *Service) GetThirdPartyJobDetails(ctx context.Context, c api.Caller, in 
 
 // PutThirdPartyJobSuccessResult is a partner's word that a job is done.
 func (s *Service) PutThirdPartyJobSuccessResult(ctx context.Context, c api.Caller, in *wire.PutThirdPartyJobSuccessResultInput) error {
-	if err := s.allowAll(c, "PutThirdPartyJobSuccessResult"); err != nil {
+	if err := s.allowJob(c, "PutThirdPartyJobSuccessResult", in.JobId); err != nil {
 		return err
 	}
 	result := jobResult(in.ContinuationToken, in.CurrentRevision, in.ExecutionDetails)
@@ -108,7 +108,7 @@ func (s *Service) PutThirdPartyJobSuccessResult(ctx context.Context, c api.Calle
 
 // PutThirdPartyJobFailureResult is a partner's word that a job failed.
 func (s *Service) PutThirdPartyJobFailureResult(ctx context.Context, c api.Caller, in *wire.PutThirdPartyJobFailureResultInput) error {
-	if err := s.allowAll(c, "PutThirdPartyJobFailureResult"); err != nil {
+	if err := s.allowJob(c, "PutThirdPartyJobFailureResult", in.JobId); err != nil {
 		return err
 	}
 	return jobException(in.JobId, s.dispatch.FailJob(ctx, partnerJob(c, in.JobId, in.ClientToken), jobFailure(in.FailureDetails)))
