@@ -40,7 +40,7 @@ Exit status: 0 the server would start with it; 2 something is wrong.`,
 			if err != nil {
 				return err
 			}
-			problems := flatten(errors.Join(cfg.Check(), checkPlaces(cfg.Config)))
+			problems := flatten(errors.Join(cfg.Check(), checkPlaces(cfg.Config), cfg.CheckItself(cmd.Context(), cfg.Effective().Listen)))
 			if output == "json" {
 				err = writeJSON(cmd.OutOrStdout(), configReport(cfg, problems))
 			} else {

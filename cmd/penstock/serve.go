@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -40,7 +41,7 @@ was refused.`,
 			if err != nil {
 				return err
 			}
-			if err := cfg.Check(); err != nil {
+			if err := errors.Join(cfg.Check(), cfg.CheckItself(cmd.Context(), cfg.Effective().Listen)); err != nil {
 				return refuse("configuration: %w", err)
 			}
 			return serve(cmd.Context(), cfg.Config, cmd.ErrOrStderr())

@@ -89,6 +89,9 @@ func Start(ctx context.Context, cfg Config, opts Options) (*Server, error) {
 }
 
 func (s *Server) start(ctx context.Context) error {
+	if err := s.cfg.CheckItself(ctx, s.cfg.Listen); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
 	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
@@ -124,7 +127,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.startDispatch(ctx, catalogue); err != nil {
 		return err
 	}
-	return s.listen(catalogue)
+	return s.listen(ctx, catalogue)
 }
 
 func (s *Server) openDatabase(ctx context.Context) error {
@@ -196,10 +199,15 @@ func (s *Server) artifacts(ctx context.Context) (artifacts, error) {
 }
 
 // listen opens the port and serves it.
-func (s *Server) listen(catalogue *provider.Catalogue) error {
+func (s *Server) listen(ctx context.Context, catalogue *provider.Catalogue) error {
 	listener, err := net.Listen("tcp", s.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", s.cfg.Listen, err)
+	}
+	// Port 0 of the configuration has become one.
+	if err := s.cfg.CheckItself(ctx, listener.Addr().String()); err != nil {
+		listener.Close()
+		return fmt.Errorf("configuration: %w", err)
 	}
 	s.listener = listener
 	close(s.listening)
@@ -226,11 +234,11 @@ func (s *Server) listen(catalogue *provider.Catalogue) error {
 			s.served <- err
 		}
 	}()
-	ctx, stop := context.WithCancel(context.Background())
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.ended.Go(func() { s.maintain(ctx) })
-	s.ended.Go(func() { s.triggers.Run(ctx) })
-	s.ended.Go(func() { s.iam.Run(ctx, s.log) })
+	s.ended.Go(func() { s.maintain(running) })
+	s.ended.Go(func() { s.triggers.Run(running) })
+	s.ended.Go(func() { s.iam.Run(running, s.log) })
 	return s.writeEndpoint()
 }
 
