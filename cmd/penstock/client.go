@@ -71,6 +71,9 @@ func (c *client) start(ctx context.Context, name string) (string, error) {
 	return deref(out.PipelineExecutionId), err
 }
 
+// errNoExecution says that nothing has started yet.
+var errNoExecution = errors.New("there is no execution")
+
 // newest returns the id of the execution that started last.
 func (c *client) newest(ctx context.Context, name string) (string, error) {
 	var out cp.ListPipelineExecutionsOutput
@@ -79,7 +82,7 @@ func (c *client) newest(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	if len(out.PipelineExecutionSummaries) == 0 {
-		return "", errors.New("pipeline " + name + " has no execution")
+		return "", fmt.Errorf("pipeline %s: %w", name, errNoExecution)
 	}
 	return deref(out.PipelineExecutionSummaries[0].PipelineExecutionId), nil
 }

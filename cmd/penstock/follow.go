@@ -128,6 +128,9 @@ func (e *follower) begin(ctx context.Context) error {
 	switch {
 	case err == nil:
 		e.id, err = e.client.newest(ctx, name)
+		if errors.Is(err, errNoExecution) { // a poll would have started it
+			e.id, err = e.client.start(ctx, name)
+		}
 	case isCode(err, "PipelineNameInUseException"):
 		e.id, err = e.again(ctx, declaration)
 	}

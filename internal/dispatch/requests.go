@@ -22,9 +22,12 @@ type CreateRequest struct {
 	Tags        map[string]string
 	// By is the ARN of the caller.
 	By string
+	// Polled leaves the first execution to a poll of the sources.
+	Polled bool
 }
 
-// CreatePipeline stores a new pipeline and starts its first execution. A broken
+// CreatePipeline stores a new pipeline and starts its first execution, unless a
+// poll is to do that. A broken
 // rule is a *pipeline.Violation; a name in use is ErrNameInUse.
 func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string, r CreateRequest) (Pipeline, error) {
 	key := Key{account, region, r.Declaration.Name}
@@ -35,7 +38,7 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 	def.plan.Version, def.version = 1, 1
 	ev := d.event(nil)
 	id := pipeline.DeriveID([]byte(ev.ID), "pipeline")
-	ev.Body = engine.CreatePipeline{ID: id, Name: key.Name, Start: engine.StartExecution{
+	ev.Body = engine.CreatePipeline{ID: id, Name: key.Name, Polled: r.Polled, Start: engine.StartExecution{
 		Trigger: engine.Trigger{Type: engine.TriggerCreatePipeline, Detail: r.By},
 	}}
 	s, decision, err := engine.Step(planSet{1: {Plan: def.plan}}, nil, engine.Past{}, ev)

@@ -15,12 +15,14 @@ type Event struct {
 type Body interface{ event() }
 
 // CreatePipeline begins the aggregate with version 1 of its definition, and its
-// first execution.
+// first execution, unless that is left to a poll of its sources.
 type CreatePipeline struct {
 	ID   string
 	Name string
 	// Start is the execution that creation starts.
 	Start StartExecution
+	// Polled says that creation starts none (observed.md 15).
+	Polled bool
 }
 
 // UpdatePipeline installs a new version of the definition.

@@ -9,11 +9,14 @@ import (
 )
 
 // createPipeline begins the aggregate. CreatePipeline starts an execution at
-// once (execution.md 1.10).
+// once (execution.md 1.10), unless a poll starts the first (observed.md 15).
 func (m *machine) createPipeline(b CreatePipeline) error {
 	m.s.Pipeline = Pipeline{ID: b.ID, Name: b.Name, Version: 1}
 	m.adoptStages()
 	m.change(Change{Kind: PipelineCreated})
+	if b.Polled {
+		return nil
+	}
 	return m.startExecution(b.Start)
 }
 

@@ -134,7 +134,7 @@ func (s *Server) objects(ctx context.Context) (provider.ObjectsFor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the S3 at %s: %w", s.cfg.S3.Endpoint, err)
 	}
-	s.versions = external
+	s.versions = polledS3{external}
 	return func(provider.Attempt) (provider.Objects, error) { return external, nil }, nil
 }
 

@@ -213,7 +213,7 @@ func (s *Server) listen(ctx context.Context, catalogue *provider.Catalogue) erro
 	close(s.listening)
 	s.triggers = trigger.New(trigger.Config{
 		DB: s.db, Dispatch: s.dispatch, Sealer: s.iam.Keyring(), Endpoint: s.Endpoint(), MaxWebhooks: s.cfg.Quotas.Webhooks,
-		Node: s.node, Account: s.cfg.Account, Versions: s.versions, Logger: s.log,
+		Node: s.node, Account: s.cfg.Account, Versions: s.versions, Here: s.polledHere(), Logger: s.log,
 	})
 	services := append([]api.Service{
 		codepipeline.Describe(codepipeline.New(s.dispatch, catalogue, s.iam, s.triggers)),

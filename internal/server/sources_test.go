@@ -32,7 +32,7 @@ func TestSourceChanges(t *testing.T) {
 			p.ExecutionMode = types.ExecutionModeQueued
 			b.create(p)
 			b.create(declare("off", sourceS3(sources, "app.zip", nil), deployS3(site, nil)))
-			want := []string{"CreatePipeline " + rootARN + " " + first}
+			want := []string{"PollForSourceChanges Fetch " + first}
 			for i := range 6 {
 				if i == 3 {
 					b.restart()
@@ -86,5 +86,45 @@ func TestNewestVersion(t *testing.T) {
 	}
 	if got, err := external.Newest(t.Context(), "nowhere", "app.zip"); got != "" || err != nil {
 		t.Errorf("newest in no bucket is %q, %v", got, err)
+	}
+}
+
+// TestPolledFromTheStart makes and changes pipelines whose sources are in an S3
+// elsewhere: what they name is looked at soon, not only when it is due.
+func TestPolledFromTheStart(t *testing.T) {
+	t.Parallel()
+	elsewhere := newBed(t)
+	sources, root := elsewhere.bucket("sources"), elsewhere.Root()
+	b := newBed(t, func(c *server.Config) {
+		c.S3 = server.ExternalS3{
+			Endpoint: elsewhere.Endpoint(), Region: region, PathStyle: true, AccessKeyID: root.AccessKeyID, SecretAccessKey: root.SecretAccessKey,
+		}
+	})
+	polled := func(key string) *types.PipelineDeclaration {
+		return declare("demo", sourceS3(sources, key, map[string]string{"PollForSourceChanges": "true"}), gateStage("Gate"))
+	}
+	newest := func() string {
+		out, err := b.cp.ListPipelineExecutions(t.Context(), &cp.ListPipelineExecutionsInput{PipelineName: aws.String("demo")})
+		b.must(err)
+		if len(out.PipelineExecutionSummaries) == 0 || len(out.PipelineExecutionSummaries[0].SourceRevisions) == 0 {
+			return ""
+		}
+		x := out.PipelineExecutionSummaries[0]
+		return fmt.Sprint(len(out.PipelineExecutionSummaries), " ", x.Trigger.TriggerType, " ", *x.SourceRevisions[0].RevisionId)
+	}
+	_, err := b.cp.CreatePipeline(t.Context(), &cp.CreatePipelineInput{Pipeline: polled("none.zip")})
+	b.must(err)
+	b.until("the failure of the poll", func() bool {
+		failed := b.state("demo", "Source").ActionStates[0].LatestExecution
+		return failed != nil && failed.Status == types.ActionExecutionStatusFailed && aws.ToString(failed.ErrorDetails.Code) == "ConfigurationError"
+	})
+	if got := newest(); got != "" {
+		t.Errorf("an execution without an object: %s", got)
+	}
+	for i, key := range []string{"a.zip", "b.zip"} {
+		want := fmt.Sprint(i+1, " PollForSourceChanges ", elsewhere.put(sources, key, key))
+		_, err := b.cp.UpdatePipeline(t.Context(), &cp.UpdatePipelineInput{Pipeline: polled(key)})
+		b.must(err)
+		b.until(want, func() bool { return newest() == want })
 	}
 }

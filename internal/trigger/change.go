@@ -119,7 +119,7 @@ next:
 		}
 		for _, src := range watched[c.Account][object{c.Bucket, c.Key}] {
 			if src.pipeline.Created > c.at {
-				continue // its own first execution fetches the version
+				continue // its own first execution fetches the version, or its first poll saw it
 			}
 			if err := s.startOnce(ctx, src, c, now); err != nil {
 				errs = append(errs, err)
@@ -152,7 +152,10 @@ func (s *Store) startOnce(ctx context.Context, src source, c change, now int64) 
 			return err
 		}
 	}
-	return s.start(ctx, src, c.VersionID)
+	if err := s.start(ctx, src, c.VersionID); err != nil {
+		return err
+	}
+	return s.found(ctx, src)
 }
 
 // drop forgets changes that are done with.
@@ -187,6 +190,7 @@ func (s *Store) Run(ctx context.Context) {
 	for release := true; ; {
 		select {
 		case <-wake:
+		case <-s.wake:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
@@ -212,8 +216,14 @@ func (s *Store) look(ctx context.Context, release bool) error {
 			return err
 		}
 	}
-	if err := s.StartChanged(ctx); err != nil || s.Versions == nil {
+	if err := s.StartChanged(ctx); err != nil {
 		return err
 	}
-	return s.poll(ctx)
+	if err := s.watchFresh(ctx); err != nil {
+		return err
+	}
+	if s.Versions != nil || s.Here != nil && release {
+		return s.poll(ctx)
+	}
+	return nil
 }

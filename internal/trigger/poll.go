@@ -11,11 +11,11 @@ import (
 	"github.com/penstock-cd/penstock/internal/db"
 )
 
-// Versions tells of the objects of an S3 elsewhere, which tells of no changes by
-// itself.
+// Versions tells of the objects of an S3.
 type Versions interface {
 	// Newest returns the id of the newest version of an object; empty if there is
-	// no object, or no version.
+	// no object. A *PollFailure is for people to see; any other error means that it
+	// is not known.
 	Newest(ctx context.Context, bucket, key string) (string, error)
 }
 
@@ -39,33 +39,64 @@ func (s *Store) poll(ctx context.Context) error {
 
 // PollSources looks at the objects elsewhere that were not looked at in the two
 // minutes before now, and starts the executions of those that have changed. One
-// that cannot be looked at is tried again when it is due again.
+// that cannot be looked at is tried again when it is due again. In this server's
+// own S3 only objects that no version was seen of are looked at.
 func (s *Store) PollSources(ctx context.Context, now int64) error {
-	list, err := s.sources(ctx, s.Account)
+	accounts, err := s.polledAccounts(ctx)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, src := range list {
-		if err := s.pollSource(ctx, src, now); err != nil {
-			errs = append(errs, fmt.Errorf("polling %s/%s for pipeline %s: %w", src.bucket, src.key, src.pipeline.Name, err))
+	for _, account := range accounts {
+		list, err := s.sources(ctx, account)
+		if err != nil {
+			return err
+		}
+		for _, src := range list {
+			if err := s.pollSource(ctx, src, now, false); err != nil && !errors.Is(err, errUnsure) {
+				errs = append(errs, fmt.Errorf("polling %s/%s for pipeline %s: %w", src.bucket, src.key, src.pipeline.Name, err))
+			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (s *Store) pollSource(ctx context.Context, src source, now int64) error {
-	id := hash(strings.Join([]string{src.pipeline.ID, src.bucket, src.key, strconv.Itoa(src.number)}, "\x00"))
-	seen, due, err := s.takePoll(ctx, id, now)
+// polledAccounts are those whose sources are polled.
+func (s *Store) polledAccounts(ctx context.Context) ([]string, error) {
+	if s.Versions != nil {
+		return []string{s.Account}, nil
+	}
+	return s.Dispatch.Accounts(ctx)
+}
+
+// errUnsure says that an execution which runs may be for the version, or not.
+var errUnsure = errors.New("the newest execution has not fetched its source yet")
+
+// pollSource looks at an object if it is due, and starts an execution for a version
+// that was not seen before. A fresh one, of a pipeline that has come to name the
+// object, is due now, and its first version starts an execution whatever was
+// fetched before (observed.md 15).
+func (s *Store) pollSource(ctx context.Context, src source, now int64, fresh bool) error {
+	id := src.pollID()
+	row, due, err := s.takePoll(ctx, id, now, fresh)
 	if err != nil || !due {
 		return err
 	}
-	version, err := s.Versions.Newest(ctx, src.bucket, src.key)
-	if err != nil || version == "" || version == seen {
+	version, err := s.polled().Newest(ctx, src.bucket, src.key)
+	failure, failed := errors.AsType[*PollFailure](err)
+	switch {
+	case failed:
+		return s.notePoll(ctx, id, row, failure, now)
+	case err != nil:
+		return err
+	case version == "":
+		return s.notePoll(ctx, id, row, missing(src.object), now)
+	}
+	if err := s.notePoll(ctx, id, row, &PollFailure{}, now); err != nil || version == row.seen {
 		return err
 	}
-	if seen == "" {
-		// The execution that came with the pipeline, or somebody's, may be for it.
+	// Where a version was seen by something else than this poll, an execution tells.
+	if !fresh && row.seen == "" || fresh && row.seen != "" {
 		known, unsure, err := s.fetched(ctx, src, version)
 		switch {
 		case err != nil:
@@ -73,7 +104,7 @@ func (s *Store) pollSource(ctx context.Context, src source, now int64) error {
 		case known:
 			return s.saw(ctx, id, version)
 		case unsure:
-			return nil
+			return errUnsure
 		}
 	}
 	if err := s.start(ctx, src, version); err != nil {
@@ -82,26 +113,53 @@ func (s *Store) pollSource(ctx context.Context, src source, now int64) error {
 	return s.saw(ctx, id, version)
 }
 
+func (s *Store) polled() Versions {
+	if s.Versions != nil {
+		return s.Versions
+	}
+	return s.Here
+}
+
+// pollID names the poll of a source.
+func (src source) pollID() string {
+	return hash(strings.Join([]string{src.pipeline.ID, src.bucket, src.key, strconv.Itoa(src.number)}, "\x00"))
+}
+
+// pollRow is what is known of an object that is polled.
+type pollRow struct {
+	seen    string
+	checked int64
+	failure PollFailure
+}
+
+func selectPoll(tx *db.Tx, id string) (row pollRow, found bool, err error) {
+	f := &row.failure
+	err = tx.QueryRow(sqlSelectPoll, id).Scan(&row.seen, &row.checked, &f.Code, &f.Message, &f.At)
+	if errors.Is(err, db.ErrNoRows) {
+		return pollRow{}, false, nil
+	}
+	return row, err == nil, err
+}
+
 // takePoll takes the turn to look at an object, which one node gets.
-func (s *Store) takePoll(ctx context.Context, id string, now int64) (seen string, due bool, err error) {
-	checked, found := int64(0), false
+func (s *Store) takePoll(ctx context.Context, id string, now int64, fresh bool) (row pollRow, due bool, err error) {
+	found := false
 	err = s.DB.Read(ctx, func(tx *db.Tx) error {
-		err := tx.QueryRow(sqlSelectPoll, id).Scan(&seen, &checked)
-		found = err == nil
-		if errors.Is(err, db.ErrNoRows) {
-			return nil
-		}
+		row, found, err = selectPoll(tx, id)
 		return err
 	})
-	if err != nil || found && now-checked < pollEvery {
-		return "", false, err
+	if err != nil {
+		return pollRow{}, false, err
+	}
+	if found && !fresh && (now-row.checked < pollEvery || s.Versions == nil && row.seen != "") {
+		return pollRow{}, false, nil
 	}
 	err = s.DB.Write(ctx, func(tx *db.Tx) error {
-		n, err := tx.Exec(sqlTakePoll, id, now, checked)
+		n, err := tx.Exec(sqlTakePoll, id, now, row.checked)
 		due = n == 1
 		return err
 	})
-	return seen, due, err
+	return row, due, err
 }
 
 func (s *Store) saw(ctx context.Context, id, version string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/dispatch"
@@ -57,19 +58,49 @@ func (s *Store) sources(ctx context.Context, account string) ([]source, error) {
 
 func sourcesOf(p dispatch.Pipeline) []source {
 	var list []source
-	numbers := map[object]int{}
 	for _, stage := range p.Declaration.Stages {
 		for _, a := range stage.Actions {
-			id := a.ActionTypeID
-			if id.Category != pipeline.CategorySource || id.Owner != pipeline.OwnerAWS || id.Provider != "S3" || !polled(a.Configuration) {
-				continue
-			}
-			at := object{a.Configuration["S3Bucket"], a.Configuration["S3ObjectKey"]}
-			list = append(list, source{pipeline: p, action: a.Name, object: at, number: numbers[at]})
-			numbers[at]++
+			list = appendSource(list, p, a.Name, a.ActionTypeID, a.Configuration)
 		}
 	}
 	return list
+}
+
+// sourcesIn is sourcesOf for a pipeline whose plan is at hand.
+func sourcesIn(p dispatch.Pipeline, plan *pipeline.Plan) []source {
+	var list []source
+	for i := range plan.Stages {
+		actions := plan.Stages[i].Actions
+		if !slices.ContainsFunc(actions, func(a pipeline.ActionPlan) bool { return a.IsSource() && a.Type.Provider == "S3" }) {
+			continue // as almost everywhere, and many ask
+		}
+		declared := make([]*pipeline.ActionPlan, len(actions))
+		for j := range actions {
+			declared[actions[j].Index] = &actions[j]
+		}
+		for _, a := range declared {
+			configuration := map[string]string{}
+			for _, entry := range a.Configuration {
+				configuration[entry.Key] = entry.Text.Source
+			}
+			list = appendSource(list, p, a.Name, a.Type, configuration)
+		}
+	}
+	return list
+}
+
+// appendSource appends an action if it is a source that is watched.
+func appendSource(list []source, p dispatch.Pipeline, action string, id pipeline.ActionTypeID, configuration map[string]string) []source {
+	if id.Category != pipeline.CategorySource || id.Owner != pipeline.OwnerAWS || id.Provider != "S3" || !polled(configuration) {
+		return list
+	}
+	src := source{pipeline: p, action: action, object: object{configuration["S3Bucket"], configuration["S3ObjectKey"]}}
+	for _, before := range list {
+		if before.object == src.object {
+			src.number++
+		}
+	}
+	return append(list, src)
 }
 
 // polled reports whether a source action is watched without anybody's doing: it is

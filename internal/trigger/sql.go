@@ -72,11 +72,12 @@ const (
 	sqlReleaseChanges = `update source_changes set claimed = 0 where node = $1 and claimed > 0`
 	sqlDeleteChange   = `delete from source_changes where id = $1`
 
-	sqlSelectPoll = `select version_id, checked from source_polls where id = $1`
+	sqlSelectPoll = `select version_id, checked, code, message, failed from source_polls where id = $1`
 	sqlTakePoll   = `
 		insert into source_polls (id, checked) values ($1, $2)
 		on conflict (id) do update set checked = excluded.checked where source_polls.checked = $3`
 	sqlSawVersion = `update source_polls set version_id = $2 where id = $1`
+	sqlPollFailed = `update source_polls set code = $2, message = $3, failed = $4 where id = $1`
 	sqlPrunePolls = `
 		delete from source_polls where id in (select id from source_polls where checked < $1 order by checked limit $2)`
 )

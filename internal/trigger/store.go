@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/dispatch"
@@ -36,18 +37,30 @@ type Config struct {
 	// Account is whose sources are polled, in Versions: nil if nothing is.
 	Account  string
 	Versions Versions
+	// Here, if there are no Versions, is this server's own S3, which tells of its
+	// changes itself: an object is looked at once for each pipeline that comes to
+	// name it. Without either, creating a pipeline starts its first execution.
+	Here Versions
 	// Logger is told what changes start; nil discards it.
 	Logger *slog.Logger
 }
 
 // Store keeps the triggers. It is safe for concurrent use.
-type Store struct{ Config }
+type Store struct {
+	Config
+
+	// fresh are pipelines whose objects are to be looked at now, by their ids; wake
+	// tells Run of them.
+	mu    sync.Mutex
+	fresh map[string]dispatch.Pipeline
+	wake  chan struct{}
+}
 
 // New makes a store on a database that Schema was applied to.
 func New(cfg Config) *Store {
 	cfg.MaxWebhooks = cmp.Or(cfg.MaxWebhooks, DefaultMaxWebhooks)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
-	return &Store{Config: cfg}
+	return &Store{Config: cfg, fresh: map[string]dispatch.Pipeline{}, wake: make(chan struct{}, 1)}
 }
 
 // The errors that callers decide on, found with errors.Is. A target pipeline

@@ -9,7 +9,8 @@ import (
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
-// CreatePipeline stores a pipeline and starts its first execution.
+// CreatePipeline stores a pipeline and starts its first execution; one whose
+// sources are polled gets it from the first poll (observed.md 15).
 func (s *Service) CreatePipeline(ctx context.Context, c api.Caller, in *wire.CreatePipelineInput) (*wire.CreatePipelineOutput, error) {
 	name := text(in.Pipeline.Name)
 	if err := s.allowCreate(c, name, in.Tags); err != nil {
@@ -27,10 +28,13 @@ func (s *Service) CreatePipeline(ctx context.Context, c api.Caller, in *wire.Cre
 		return nil, err
 	}
 	decl.Version = 0 // ignored on input
-	p, err := s.dispatch.CreatePipeline(ctx, c.Account, c.Region, dispatch.CreateRequest{Declaration: decl, Tags: tags, By: c.ARN})
+	p, err := s.dispatch.CreatePipeline(ctx, c.Account, c.Region, dispatch.CreateRequest{
+		Declaration: decl, Tags: tags, By: c.ARN, Polled: s.triggers.Polls(c.Account, decl),
+	})
 	if err != nil {
 		return nil, exception(c, name, err)
 	}
+	s.triggers.Watch(context.WithoutCancel(ctx), p)
 	answer, err := s.declaration(p)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
 	"github.com/penstock-cd/penstock/internal/pipeline"
+	triggers "github.com/penstock-cd/penstock/internal/trigger"
 )
 
 // GetPipelineState shows what each stage last did and what waits for it
@@ -22,13 +23,51 @@ func (s *Service) GetPipelineState(ctx context.Context, c api.Caller, in *wire.G
 	if err != nil {
 		return nil, exception(c, name, err)
 	}
-	if out, ok := s.rendered.state(p, state); ok {
-		return out, nil
-	}
 	plan, err := s.dispatch.Plan(p, p.Version)
 	if err != nil {
 		return nil, err
 	}
+	out, ok := s.rendered.state(p, state)
+	if !ok {
+		if out, err = s.renderState(ctx, p, plan, state); err != nil {
+			return nil, err
+		}
+	}
+	failures, err := s.triggers.PollFailures(ctx, p, plan)
+	if err != nil || len(failures) == 0 {
+		return out, err
+	}
+	return withPollFailures(out, failures), nil
+}
+
+// withPollFailures is a state with source actions that could not be polled since
+// they ran last: without an execution, and without a revision (observed.md 15).
+func withPollFailures(state *wire.GetPipelineStateOutput, failures map[string]triggers.PollFailure) *wire.GetPipelineStateOutput {
+	out := *state // what is remembered of the state is shared
+	if len(out.StageStates) == 0 {
+		return state
+	}
+	out.StageStates = slices.Clone(out.StageStates)
+	first := &out.StageStates[0] // sources are nowhere else
+	first.ActionStates = slices.Clone(first.ActionStates)
+	for i := range first.ActionStates {
+		a := &first.ActionStates[i]
+		f, failed := failures[text(a.ActionName)]
+		last := a.LatestExecution
+		if !failed || last != nil && last.LastStatusChange != nil && last.LastStatusChange.UnixMilli() > f.At {
+			continue
+		}
+		a.CurrentRevision, a.RevisionUrl = nil, nil
+		a.LatestExecution = &wire.ActionExecution{
+			Status: wire.ActionExecutionStatusFailed, LastStatusChange: api.TimestampOf(f.At),
+			ErrorDetails: &wire.ErrorDetails{Code: some(f.Code), Message: some(f.Message)},
+		}
+	}
+	return &out
+}
+
+// renderState makes the answer from a state, and remembers it where it may.
+func (s *Service) renderState(ctx context.Context, p dispatch.Pipeline, plan *pipeline.Plan, state dispatch.State) (*wire.GetPipelineStateOutput, error) {
 	types, err := s.dispatch.TypesOf(ctx, p.Account, p.Region, typesIn(plan)...)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 )
 
 // UpdatePipeline installs a new version of a definition; running executions are
-// cancelled.
+// cancelled. Objects that it comes to name are polled at once (observed.md 15).
 func (s *Service) UpdatePipeline(ctx context.Context, c api.Caller, in *wire.UpdatePipelineInput) (*wire.UpdatePipelineOutput, error) {
 	name := text(in.Pipeline.Name)
 	if err := s.allow(c, "UpdatePipeline", name); err != nil {
@@ -32,6 +32,7 @@ func (s *Service) UpdatePipeline(ctx context.Context, c api.Caller, in *wire.Upd
 	if err != nil {
 		return nil, exception(c, name, err)
 	}
+	s.triggers.Watch(context.WithoutCancel(ctx), p)
 	answer, err := s.declaration(p)
 	if err != nil {
 		return nil, err
