@@ -10,6 +10,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
 )
 
@@ -157,6 +158,46 @@ func TestTokensOfOneBatch(t *testing.T) {
 			}
 		}
 		b.wantExecutions(1 + 2*len(faults))
+	})
+}
+
+// A token that started an execution gives it again also while the limit of
+// concurrent executions lets nothing new in, through any node.
+func TestTokenBeyondTheLimit(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		b.Close()
+		b.configure = func(c *dispatch.Config) { c.Quotas.ConcurrentExecutions = 2 }
+		b.start()
+		d := small()
+		d.ExecutionMode = pipeline.ModeQueued
+		b.create(d)
+		trigger := engine.Trigger{Type: engine.TriggerStartPipelineExecution, Detail: "arn:me"}
+		once := dispatch.StartRequest{Trigger: trigger, Token: "once"}
+		first, err := b.StartExecution(t.Context(), key, once)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := b.StartExecution(t.Context(), key, once); err != nil || again != first {
+			t.Errorf("the same token: %q, %v, want %s", again, err, first)
+		}
+		refused := func(r dispatch.StartRequest) {
+			t.Helper()
+			var rejection *engine.Rejection
+			if _, err := b.StartExecution(t.Context(), key, r); !errors.As(err, &rejection) || rejection.Reason != engine.ReasonLimit {
+				t.Errorf("start with token %q: %v, want the limit", r.Token, err)
+			}
+		}
+		refused(dispatch.StartRequest{Trigger: trigger})
+		refused(dispatch.StartRequest{Trigger: trigger, Token: "another"})
+		err = b.db.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec("update start_tokens set at = at - $1", (24 * time.Hour).Milliseconds())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(once)
+		b.wantExecutions(2)
 	})
 }
 

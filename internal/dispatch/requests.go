@@ -153,7 +153,37 @@ func (d *Dispatcher) StartExecution(ctx context.Context, key Key, r StartRequest
 	decision, err := d.request(ctx, key, engine.StartExecution{
 		Trigger: r.Trigger, Variables: r.Variables, Overrides: r.Overrides,
 	}, engine.Past{}, r.Token)
+	var rejection *engine.Rejection
+	if r.Token != "" && errors.As(err, &rejection) && rejection.Reason == engine.ReasonLimit {
+		// The engine knows no tokens: it has refused what need not be started.
+		id, lookErr := d.startedBy(ctx, key, r.Token)
+		if id != "" || lookErr != nil {
+			return id, lookErr
+		}
+	}
 	return decision.ExecutionID, err
+}
+
+// sqlLiveToken is sqlSelectToken for a token that is not too old.
+const sqlLiveToken = sqlSelectToken + ` and at >= $3`
+
+// startedBy returns the execution that a client request token started, empty if
+// there is none within the token's life.
+func (d *Dispatcher) startedBy(ctx context.Context, key Key, token string) (execution string, err error) {
+	id, err := d.findID(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	err = d.DB.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(sqlLiveToken, id, token, d.nowMillis()-tokenLife).Scan(&execution)
+	})
+	if errors.Is(err, db.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading client request token: %w", err)
+	}
+	return execution, nil
 }
 
 // StopExecution asks an execution to stop.

@@ -47,6 +47,9 @@ func (s *storm) run(t *testing.T) {
 	go play(players, s.source, 1)
 	go play(players, s.build, 2)
 	go play(players, s.rule, 3)
+	s.Close()
+	s.configure = func(c *dispatch.Config) { c.Quotas.ConcurrentExecutions = 6 }
+	s.start()
 	s.create(stormy(s.mode))
 	s.blow()
 	for range 150 {
@@ -117,9 +120,12 @@ func (s *storm) act(t *testing.T) {
 	case 0, 1, 2:
 		token := fmt.Sprintf("token-%d", s.rng.IntN(60))
 		var id string
-		id, err = s.StartExecution(t.Context(), key, dispatch.StartRequest{Token: token})
+		id, err = s.StartExecution(t.Context(), key, dispatch.StartRequest{Token: token, Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}})
 		if err == nil && s.tokens[token] != "" && s.tokens[token] != id {
 			t.Errorf("token %s gave %s and then %s", token, s.tokens[token], id)
+		}
+		if err != nil && s.tokens[token] != "" && !errors.Is(err, db.ErrInjected) {
+			t.Errorf("token %s gave %s and then %v", token, s.tokens[token], err)
 		}
 		if err == nil {
 			s.tokens[token] = id

@@ -107,6 +107,9 @@ func (w *world) call(n *node, row *pipelineRow, o *op) {
 			if applied {
 				w.fatalf("%s was refused (%v) but applied", describe(o.ev), o.err)
 			}
+			if rejection != nil && rejection.Reason == engine.ReasonLimit {
+				w.refusedStart(row, o)
+			}
 			w.logf("%s: %s: %v", n.id, describe(o.ev), o.err)
 		case o.err != nil:
 			w.fatalf("%s: %v", describe(o.ev), o.err)
@@ -203,6 +206,15 @@ func (w *world) started(row *pipelineRow, o *op) {
 	// a replay makes it live longer.
 	if t := w.store.token(row.id, o.token); t != nil && t.execution == id {
 		w.clients.used = append(w.clients.used, usedToken{row.id, o.token, id, t.at})
+	}
+}
+
+// refusedStart: a token that has its execution is never refused for the limit.
+func (w *world) refusedStart(row *pipelineRow, o *op) {
+	for _, u := range w.clients.used {
+		if o.token != "" && u.pipeline == row.id && u.token == o.token && w.now-u.at < tokenLife {
+			w.fatalf("token %s gave execution %s and then %v", o.token, u.execution, o.err)
+		}
 	}
 }
 

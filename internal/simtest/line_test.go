@@ -334,7 +334,21 @@ func (w *world) answer(n *node, l *line) {
 	batch := l.batch
 	l.batch = nil
 	for _, o := range batch {
+		w.findStarted(l, o)
 		w.called(o)
+	}
+}
+
+// findStarted answers a start that was refused for the limit with the execution
+// that its token has: the engine knows no tokens.
+func (w *world) findStarted(l *line, o *op) {
+	rejection, ok := errors.AsType[*engine.Rejection](o.err)
+	if !ok || rejection.Reason != engine.ReasonLimit || o.token == "" || w.bugs.refusesReplays {
+		return
+	}
+	if t := w.store.token(l.pipeline, o.token); t != nil && t.at >= w.now-tokenLife {
+		o.err, o.decision = nil, engine.Decision{ExecutionID: t.execution}
+		w.logf("%s: replay of token %s, at the limit", short(l.pipeline), o.token)
 	}
 }
 

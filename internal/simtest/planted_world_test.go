@@ -18,6 +18,8 @@ type bugs struct {
 	keepsVoid bool
 	// forgetsTokens: a client request token is not kept.
 	forgetsTokens bool
+	// refusesReplays: a start whose token has an execution is refused for the limit.
+	refusesReplays bool
 	// neverAdopts: a node does not look for claims that it does not carry out.
 	neverAdopts bool
 	// orphansClaims: only the claims of expired leases are freed, not those
@@ -67,6 +69,7 @@ var worldPlants = []struct {
 	{"answer before the commit", bugs{answersEarly: true}, 1},
 	{"void effect kept", bugs{keepsVoid: true}, 1},
 	{"token forgotten", bugs{forgetsTokens: true}, 1},
+	{"token refused at the limit", bugs{refusesReplays: true}, 1},
 	{"claim forgotten", bugs{neverAdopts: true}, 1},
 	{"claim without a lease", bugs{orphansClaims: true}, 1},
 	{"begun twice", bugs{beginsAnyway: true}, 1},

@@ -62,7 +62,7 @@ func TestSimulationReachesEverything(t *testing.T) {
 	all := logs.String()
 	for _, fact := range []string{
 		"fault before", "fault lost", "fault after", "fault conflict", "fault ok: somebody else was first", // commits
-		"looks again", "replay of token", "frees ", "crash", "pauses", "clock is off", "time jumps", "asks for ", // nodes
+		"looks again", "replay of token", ", at the limit", "frees ", "crash", "pauses", "clock is off", "time jumps", "asks for ", // nodes
 		"Succeeded", "Failed", "Stopped", "Superseded", "Cancelled", "Abandoned", "Skipped", "Errored", "Overridden", // statuses
 		"rejected: ApprovalCompleted", "rejected: InvalidApprovalToken", "rejected: NotStoppable", "rejected: DuplicatedStop",
 		"rejected: PipelineNotFound", "rejected: StageNotFound", "name in use", "rejected: Limit", "rejected: NotLatest",
