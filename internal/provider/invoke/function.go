@@ -39,6 +39,7 @@ var (
 	namePattern        = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	handlerPattern     = regexp.MustCompile(`^[A-Za-z0-9_/-]+(\.[A-Za-z0-9_-]+)*\.[A-Za-z_$][A-Za-z0-9_$]*$`)
 	environmentPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	reservedPattern    = regexp.MustCompile(`^(?:AWS_.*|LAMBDA_.*|_HANDLER|HOME|TMPDIR)$`)
 )
 
 // Check reports the first thing wrong with a function.
@@ -52,6 +53,9 @@ func (f Function) Check(name string) error {
 	for key := range f.Environment {
 		if !environmentPattern.MatchString(key) {
 			return fmt.Errorf("its environment has %q, which is no name of a variable", key)
+		}
+		if reservedPattern.MatchString(key) {
+			return fmt.Errorf("its environment has %s, which is set for every invocation", key)
 		}
 	}
 	if info, err := os.Stat(f.Directory); f.Directory != "" && (err != nil || !info.IsDir()) {

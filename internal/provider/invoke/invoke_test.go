@@ -3,9 +3,11 @@ package invoke
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +22,26 @@ import (
 	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
+// TestMain gives the process what no function may see, and lets the SDK try once.
 func TestMain(m *testing.M) {
 	sandbox.Supervise()
-	os.Exit(m.Run())
+	profile, err := os.CreateTemp("", "profile-")
+	if err == nil {
+		_, err = profile.WriteString("[profile leak]\n")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for name, value := range map[string]string{
+		"PENSTOCK_LEAK": "leak", "PENSTOCK_ROOT_SECRET_ACCESS_KEY": "leak", "AWS_PROFILE": "leak", "AWS_CONFIG_FILE": profile.Name(),
+		"AWS_MAX_ATTEMPTS": "1",
+	} {
+		os.Setenv(name, value)
+	}
+	status := m.Run()
+	os.Remove(profile.Name())
+	os.Exit(status)
 }
 
 // testConfig is one whose sessions tell what they open.
@@ -126,7 +145,7 @@ func TestFunctions(t *testing.T) {
 import os, time
 def echo(event, context):
     print("in", os.environ["AWS_LAMBDA_FUNCTION_NAME"], os.environ["MORE"], os.environ["AWS_ENDPOINT_URL"], context.invoked_function_arn)
-    return {"event": event, "left": 0 < context.get_remaining_time_in_millis() <= 60000, "leak": "PENSTOCK_LEAK" in os.environ}
+    return {"event": event, "left": 0 < context.get_remaining_time_in_millis() <= 60000, "leak": "leak" in os.environ.values()}
 def fail(event, context):
     raise KeyError("no")
 def leave(event, context):
@@ -137,7 +156,7 @@ def hang(event, context):
 		"j.js": `
 exports.echo = async (event, context) => {
   console.log("in", process.env.AWS_LAMBDA_FUNCTION_NAME, process.env.MORE, process.env.AWS_ENDPOINT_URL, context.invokedFunctionArn);
-  return { event, left: context.getRemainingTimeInMillis() > 0, leak: "PENSTOCK_LEAK" in process.env };
+  return { event, left: context.getRemainingTimeInMillis() > 0, leak: Object.values(process.env).includes("leak") };
 };
 exports.called = (event, context, callback) => setTimeout(() => callback(null, "back"), 1);
 exports.fail = async () => { throw new TypeError("no"); };
@@ -201,6 +220,33 @@ exports.hang = () => new Promise(() => setInterval(() => {}, 1000));
 	}
 }
 
+// A function sees what Lambda sets and what it is configured with, and nothing of
+// the server's. Runtimes may be scripts that add their own, env does not.
+func TestFunctionVariables(t *testing.T) {
+	t.Parallel()
+	c := testConfig(nil)
+	c.Functions = map[string]Function{"f": {Command: []string{"env"}, Environment: map[string]string{"MORE": "more"}}}
+	a := attempt(t)
+	if _, err := newFunctions(c).invoke(t.Context(), call{function: "f", payload: []byte("{}"), attempt: &a}); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for line := range strings.Lines(providertest.LogOf(a).String()) {
+		name, _, _ := strings.Cut(line, "=")
+		seen = append(seen, name)
+	}
+	slices.Sort(seen)
+	want := []string{
+		"AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME",
+		"AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "AWS_REGION",
+		"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HOME", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT", "LANG", "MORE", "PATH",
+		"PYTHONDONTWRITEBYTECODE", "TMPDIR", "TZ", "_HANDLER",
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+}
+
 // A program that is not there ends the action; a function of a server that closes
 // is not known to have ended.
 func TestFunctionsThatDoNotRun(t *testing.T) {
@@ -242,6 +288,11 @@ func TestFunctionCheck(t *testing.T) {
 		"ruby":    {Function{Directory: dir, Handler: "p.handler", Runtime: "ruby3.4"}, "neither python nor node"},
 		"slow":    {Function{Directory: dir, Handler: "p.handler", Timeout: time.Hour}, "its timeout"},
 		"env":     {Function{Directory: dir, Handler: "p.handler", Environment: map[string]string{"A B": ""}}, "no name of a variable"},
+		"aws":     {Function{Directory: dir, Handler: "p.handler", Environment: map[string]string{"AWS_ENDPOINT_URL": ""}}, "has AWS_ENDPOINT_URL"},
+		"lambda":  {Function{Command: []string{"x"}, Environment: map[string]string{"LAMBDA_TASK_ROOT": ""}}, "has LAMBDA_TASK_ROOT"},
+		"handler": {Function{Command: []string{"x"}, Environment: map[string]string{"_HANDLER": ""}}, "has _HANDLER"},
+		"home":    {Function{Command: []string{"x"}, Environment: map[string]string{"TMPDIR": ""}}, "has TMPDIR"},
+		"like":    {Function{Command: []string{"x"}, Environment: map[string]string{"MY_AWS_": "", "LAMBDA": "", "PATH": "", "TZ": ""}}, ""},
 		"gone":    {Function{Directory: filepath.Join(dir, "gone"), Command: []string{"x"}}, "is no folder"},
 	} {
 		err := test.fn.Check(name)

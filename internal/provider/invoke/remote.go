@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	awscredentials "github.com/aws/aws-sdk-go-v2/credentials"
@@ -92,32 +95,46 @@ func (r *remote) invoke(ctx context.Context, c call) ([]byte, error) {
 }
 
 // answer makes a *refusal of what Lambda says, but for troubles of the service that
-// may be over the next time.
+// may be over the next time. What it says is judged by its status: an error that
+// cannot be read, as of a proxy, is no less an answer.
 func (r *remote) answer(ctx context.Context, function string, err error) error {
-	said, ok := errors.AsType[smithy.APIError](err)
+	again := fmt.Errorf("invoking function %s: %w", function, err)
 	response, answered := errors.AsType[*awshttp.ResponseError](err)
-	if !ok || !answered {
-		if ctx.Err() == nil && r.identity != nil {
-			if _, err := r.identity.Retrieve(ctx); err != nil && ctx.Err() == nil {
-				return &refusal{provider.CodePermissionError, fmt.Sprintf("There is no function %s on this server, "+
-					"and no credentials for AWS Lambda: %v", function, err)}
-			}
-		}
-		return fmt.Errorf("invoking function %s: %w", function, err)
+	if !answered || response.HTTPStatusCode() < http.StatusMultipleChoices {
+		return r.unanswered(ctx, function, again)
 	}
 	status := response.HTTPStatusCode()
-	switch {
-	case said.ErrorCode() == "ResourceNotFoundException":
-		return missing(function)
-	case status >= 500 || status == 429 || said.ErrorCode() == "ResourceConflictException":
-		return fmt.Errorf("invoking function %s: %w", function, err)
+	code, message := response.Response.Header.Get("X-Amzn-Errortype"), ""
+	if said, ok := errors.AsType[smithy.APIError](err); ok {
+		code, message = said.ErrorCode(), said.ErrorMessage()
 	}
-	refused := &refusal{provider.CodeConfigurationError, fmt.Sprintf("%s (Service: AWSLambda; Status Code: %d; Error Code: %s)",
-		said.ErrorMessage(), status, said.ErrorCode())}
-	if status == 401 || status == 403 {
+	code, _, _ = strings.Cut(code, ":")
+	_, throttled := retry.DefaultThrottleErrorCodes[code]
+	switch {
+	case code == "ResourceNotFoundException":
+		return missing(function)
+	case throttled, status >= http.StatusInternalServerError, status == http.StatusTooManyRequests, code == "ResourceConflictException":
+		return again
+	}
+	refused := &refusal{provider.CodeConfigurationError, fmt.Sprintf("%s (Service: AWSLambda; Status Code: %d; Error Code: %s)", message, status, code)}
+	if code == "" || code == "UnknownError" {
+		refused.message = fmt.Sprintf("Invoking the function %s was refused with status code %d, and no error as AWS Lambda has them.", function, status)
+	}
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		refused.code = provider.CodePermissionError
 	}
 	return refused
+}
+
+// unanswered is a *refusal if nobody was asked, for want of credentials.
+func (r *remote) unanswered(ctx context.Context, function string, again error) error {
+	if ctx.Err() != nil || r.identity == nil {
+		return again
+	}
+	if _, err := r.identity.Retrieve(ctx); err != nil && ctx.Err() == nil {
+		return &refusal{provider.CodePermissionError, fmt.Sprintf("There is no function %s on this server, and no credentials for AWS Lambda: %v", function, err)}
+	}
+	return again
 }
 
 // missing says that there is no such function (observed.md 13).
