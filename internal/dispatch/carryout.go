@@ -271,9 +271,19 @@ func (d *Dispatcher) track(action string, cancel context.CancelCauseFunc) {
 // keepStateForSure is keepState until it succeeds: the provider's newest state is
 // nowhere else.
 func (d *Dispatcher) keepStateForSure(ctx context.Context, x effect, state json.RawMessage) error {
+	return d.forSure(ctx, x, func() error { return d.keepState(ctx, x, state) })
+}
+
+// forSure does what must be written down before anything else is done, until it
+// succeeds, the effect is void or ctx ends: only this goroutine knows of it.
+func (d *Dispatcher) forSure(ctx context.Context, x effect, do func() error) error {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := d.keepState(ctx, x, state)
-		if err == nil || errors.Is(err, errVoid) || !sleep(ctx, pause) {
+		err := do()
+		if err == nil || errors.Is(err, errVoid) {
+			return err
+		}
+		d.Logger.Error("writing down what became of an action", "effect", x.ID, "execution", x.ExecutionID, "action", x.Name, "error", err)
+		if !sleep(ctx, pause) {
 			return err
 		}
 	}

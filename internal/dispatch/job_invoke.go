@@ -163,17 +163,31 @@ func (d *Dispatcher) bring(ctx context.Context, x effect, j *job, row *jobRow, p
 	case err != nil:
 		return fmt.Errorf("invoking for job %s of action type %s: %w", row.ID, j.plan.Type, err)
 	case report.ContinuationToken != "":
-		err = d.SucceedJob(d.ctx, JobRef{Account: row.account, Region: row.region, ID: row.ID}, engine.SucceedJob{
-			ContinuationToken: report.ContinuationToken,
-			Progress:          engine.JobProgress{Summary: report.Summary, ExternalExecutionID: report.ExternalExecutionID},
-		})
-		if _, rejected := errors.AsType[*engine.JobRejection](err); err != nil && !rejected {
+		if err := d.forSure(ctx, x, func() error { return d.goOn(row, report) }); err != nil {
 			return err
 		}
 	case report.Status != provider.InProgress:
 		return d.endInvoked(ctx, x, report)
 	}
-	return d.park(ctx, x, nil)
+	// Whoever was invoked must not be invoked again because this is not stored yet.
+	err = d.forSure(ctx, x, func() error { return d.park(ctx, x, nil) })
+	if errors.Is(err, errVoid) {
+		d.nudge() // an earlier try may have parked it
+	}
+	return err
+}
+
+// goOn gives the job of an answer with a continuation token its successor. A
+// refusal says that the job has its result, or is over, already.
+func (d *Dispatcher) goOn(row *jobRow, report provider.Report) error {
+	err := d.SucceedJob(d.ctx, JobRef{Account: row.account, Region: row.region, ID: row.ID}, engine.SucceedJob{
+		ContinuationToken: report.ContinuationToken,
+		Progress:          engine.JobProgress{Summary: report.Summary, ExternalExecutionID: report.ExternalExecutionID},
+	})
+	if _, rejected := errors.AsType[*engine.JobRejection](err); rejected || errors.Is(err, ErrJobNotFound) {
+		return nil
+	}
+	return err
 }
 
 // endInvoked ends an action by a verdict that is not the result of its job.

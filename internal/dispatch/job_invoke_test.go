@@ -72,8 +72,12 @@ type invokeBed struct {
 }
 
 func eachInvoker(t *testing.T, i func() *invoker, test func(t *testing.T, b *invokeBed)) {
+	eachFaultyInvoker(t, i, func(t *testing.T, b *invokeBed, _ *db.Faults) { test(t, b) })
+}
+
+func eachFaultyInvoker(t *testing.T, i func() *invoker, test func(t *testing.T, b *invokeBed, f *db.Faults)) {
 	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+	dbtest.Faults(t, func(t *testing.T, d *db.DB, f *db.Faults) {
 		b := newJobBed(t, d)
 		b.Close()
 		one := &invokeBed{jobBed: b, invoker: i()}
@@ -93,7 +97,7 @@ func eachInvoker(t *testing.T, i func() *invoker, test func(t *testing.T, b *inv
 			c.Catalogue = catalogue
 		}
 		b.start()
-		test(t, one)
+		test(t, one, f)
 	})
 }
 
@@ -226,6 +230,41 @@ func TestInvokeAgain(t *testing.T) {
 		default:
 		}
 	})
+}
+
+// What is known to have come through is not brought again because it could not be
+// written down at once.
+func TestInvokeWrittenDownLate(t *testing.T) {
+	for name, kind := range map[string]db.Fault{
+		"failed": db.FaultBefore, "conflict": db.FaultConflict, "rolled back": db.FaultLost, "committed": db.FaultAfter,
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachFaultyInvoker(t, lambda, func(t *testing.T, b *invokeBed, f *db.Faults) {
+				b.invoker.terms.Pause = 0
+				id := b.toInvoke()
+				first := b.invoker.brought(t)
+				f.Arm(kind, 0, 1) // the word of the function
+				b.invoker.answer <- returned{report: provider.Report{Status: provider.InProgress, ContinuationToken: "more"}}
+				second := b.invoker.brought(t)
+				if second.Job.ID == first.Job.ID || second.Job.ContinuationToken != "more" {
+					t.Fatalf("brought %+v, then %+v", first.Job, second.Job)
+				}
+				f.Arm(kind, 0, 1) // the parking
+				b.invoker.delivered()
+				for b.count("select count(*) from effects where begun_node = '*' and node = ''") == 0 {
+					select {
+					case at := <-b.invoker.started:
+						t.Fatalf("brought once more: %+v", at.Job)
+					case <-t.Context().Done():
+						t.Fatal("the job was not parked")
+					default:
+					}
+				}
+				b.must(b.SucceedJob(t.Context(), jobRef(second), engine.SucceedJob{}))
+				b.await(id, engine.Succeeded)
+			})
+		})
+	}
 }
 
 // A job that nobody answers ends the action, whether it came through or not.
