@@ -16,37 +16,36 @@ const pruneBatch = 200
 
 // Prune forgets executions that started before a time (milliseconds) and have
 // ended, with their actions and their part of the history: one small batch of
-// one pipeline. It returns the action executions that are gone, whose logs may
-// go too, and where the next batch begins, empty when this was the last; the
-// first begins at "". An execution that a stage still shows as its latest stays.
-// Artifacts that nobody needs any more are to be had from ExpiredArtifacts.
+// one pipeline. It returns where the next batch begins, empty when this was the
+// last; the first begins at "". An execution that a stage still shows as its latest
+// stays. Logs and artifacts that nobody needs any more become Leftovers.
 //
 // It goes from pipeline to pipeline by the keys that are there anyway: an index
 // by time would have to be written by every start.
-func (d *Dispatcher) Prune(ctx context.Context, from string, before int64) (gone []string, next string, err error) {
+func (d *Dispatcher) Prune(ctx context.Context, from string, before int64) (next string, err error) {
 	at, err := parsePrunePoint(from)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	err = d.DB.Read(ctx, func(tx *db.Tx) error {
 		return tx.QueryRow(sqlNextOld, at.pipeline, before).Scan(&at.next)
 	})
 	if errors.Is(err, db.ErrNoRows) {
-		return nil, "", nil
+		return "", nil
 	}
 	if err == nil {
 		if at.next != at.pipeline {
 			at = prunePoint{pipeline: at.next}
 		}
 		err = d.DB.Write(ctx, func(tx *db.Tx) error {
-			gone, next, err = d.pruneAt(tx, at, before)
+			next, err = d.pruneAt(tx, at, before)
 			return err
 		})
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("pruning history: %w", err)
+		return "", fmt.Errorf("pruning history: %w", err)
 	}
-	return gone, next, nil
+	return next, nil
 }
 
 // prunePoint is a place in the walk over all history: executions of a pipeline
@@ -72,32 +71,32 @@ func parsePrunePoint(text string) (prunePoint, error) {
 }
 
 // pruneAt deletes one batch and tells where the next one begins.
-func (d *Dispatcher) pruneAt(tx *db.Tx, at prunePoint, before int64) (gone []string, next string, err error) {
+func (d *Dispatcher) pruneAt(tx *db.Tx, at prunePoint, before int64) (next string, err error) {
 	var state string
 	if err := tx.QueryRow(sqlNamedByState, at.pipeline).Scan(&state); err != nil && !errors.Is(err, db.ErrNoRows) {
-		return nil, "", err
+		return "", err
 	}
 	old, more, err := oldExecutions(tx, &at, before)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	for _, id := range old {
 		// Ids are random, so finding one in the text is proof enough.
 		if strings.Contains(state, id) {
 			continue
 		}
-		if gone, err = d.forgetExecution(tx, id, gone); err != nil {
-			return nil, "", err
+		if err := d.forgetExecution(tx, id); err != nil {
+			return "", err
 		}
 	}
 	moreChanges, err := pruneChanges(tx, at.pipeline, before)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	if !more && !moreChanges {
 		at = prunePoint{pipeline: at.pipeline + "~"}
 	}
-	return gone, at.String(), nil
+	return at.String(), nil
 }
 
 // oldExecutions reads a batch of ended executions and moves at behind it. It
@@ -143,44 +142,44 @@ func pruneChanges(tx *db.Tx, pipeline string, before int64) (more bool, err erro
 	return read == pruneBatch, err
 }
 
-// forgetExecution deletes an execution that has ended, if it still has, and adds
-// its actions to those that are gone. Its row is locked first: a retry or a
-// rollback that comes at the same time either is seen here, or sees that there is
-// nothing left.
-func (d *Dispatcher) forgetExecution(tx *db.Tx, id string, gone []string) ([]string, error) {
+// forgetExecution deletes an execution that has ended, if it still has. Its row is
+// locked first: a retry or a rollback that comes at the same time either is seen
+// here, or sees that there is nothing left.
+func (d *Dispatcher) forgetExecution(tx *db.Tx, id string) error {
 	var live int64
 	var state string
 	err := tx.QueryRow(sqlLockExecution+d.DB.Dialect().LockSuffix, id).Scan(&live, &state)
 	if errors.Is(err, db.ErrNoRows) || err == nil && live != 0 {
-		return gone, nil
+		return nil
 	}
 	if err != nil {
-		return gone, err
+		return err
 	}
 	var e engine.Execution
 	if err := decodePart(state, &e); err != nil {
 		// A newer release wrote it, and it is for that to forget.
 		d.Logger.Error("an execution is too old to be kept, but cannot be read", "execution", id, "error", err)
-		return gone, nil
+		return nil
 	}
-	if err := expireArtifacts(tx, &e); err != nil {
-		return gone, fmt.Errorf("artifacts of execution %s: %w", id, err)
-	}
-	for _, attempts := range []string{sqlActionIDs, sqlRuleIDs} {
+	var attempts []string
+	for _, query := range []string{sqlActionIDs, sqlRuleIDs} {
 		err := each(tx, func(row scanner) error {
 			var attempt string
 			err := row.Scan(&attempt)
-			gone = append(gone, attempt)
+			attempts = append(attempts, attempt)
 			return err
-		}, attempts, id)
+		}, query, id)
 		if err != nil {
-			return gone, err
+			return err
 		}
+	}
+	if err := leave(tx, &e, attempts); err != nil {
+		return fmt.Errorf("what execution %s leaves: %w", id, err)
 	}
 	for _, statement := range []string{sqlDeleteActions, sqlDeleteRules, sqlDeleteJobs, sqlDeleteExecution} {
 		if _, err := tx.Exec(statement, id); err != nil {
-			return gone, err
+			return err
 		}
 	}
-	return gone, nil
+	return nil
 }

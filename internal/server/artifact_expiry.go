@@ -11,56 +11,61 @@ import (
 	"github.com/penstock-cd/penstock/internal/s3"
 )
 
-// expiryBatch is how many executions' artifacts are deleted together.
+// expiryBatch is of how many executions artifacts are deleted together.
 const expiryBatch = 50
 
-// expiryTries is how long it is tried to delete an expired artifact, every hour: a
-// bucket elsewhere may never permit it.
+// expiryTries is how long it is tried to delete what an execution has left, every
+// hour: a bucket elsewhere may never permit it.
 const expiryTries = 30 * 24 * time.Hour
 
-// expire deletes the artifacts of executions whose history was pruned, by this
-// process or by one that died since. What cannot be deleted now is tried again
+// expire deletes the logs and artifacts of executions whose history was pruned, by
+// this process or by one that died since. What cannot be deleted now is tried again
 // the next time; deleting again what is gone does nothing.
 func (s *Server) expire(ctx context.Context) {
 	store := artifacts{store: s.buckets, owner: s.owner(), stores: s.stores}
 	for after := ""; ctx.Err() == nil; {
-		batch, err := s.dispatch.ExpiredArtifacts(ctx, after, expiryBatch)
+		batch, err := s.dispatch.Leftovers(ctx, after, expiryBatch)
 		if err != nil {
-			s.log.Error("looking for expired artifacts", "error", err)
+			s.log.Error("looking for expired logs and artifacts", "error", err)
 			return
 		}
 		if len(batch) == 0 {
 			return
 		}
 		after = batch[len(batch)-1].Execution
-		if err := s.dispatch.ForgetExpired(ctx, s.deleteExpired(ctx, store, batch)); err != nil {
-			s.log.Error("deleting expired artifacts", "error", err)
+		if err := s.dispatch.ForgetLeftovers(ctx, s.deleteExpired(ctx, store, batch)); err != nil {
+			s.log.Error("deleting expired logs and artifacts", "error", err)
 			return
 		}
 	}
 }
 
-// deleteExpired deletes artifacts and returns the executions of which none is left.
-func (s *Server) deleteExpired(ctx context.Context, store artifacts, batch []dispatch.ExpiredArtifacts) (done []string) {
-	giveUp := time.Now().Add(-expiryTries).UnixMilli()
+// deleteExpired deletes what executions have left and returns those of which
+// nothing is.
+func (s *Server) deleteExpired(ctx context.Context, store artifacts, batch []dispatch.Leftovers) (done []string) {
 	var all []pipeline.ArtifactLocation
 	for _, x := range batch {
-		all = append(all, x.Locations...)
+		all = append(all, x.Artifacts...)
 	}
 	left := store.Delete(ctx, all)
-next:
+	giveUp := time.Now().Add(-expiryTries).UnixMilli()
 	for _, x := range batch {
-		for _, at := range x.Locations {
-			err := left[at]
-			if err == nil {
-				continue
-			}
-			s.log.Warn("deleting an expired artifact", "execution", x.Execution, "bucket", at.Bucket, "key", at.Key, "error", err)
-			if x.At > giveUp {
-				continue next
+		clean := true
+		for _, stream := range x.Attempts {
+			if err := s.logs.Delete(ctx, stream); err != nil {
+				s.log.Warn("deleting an expired log", "execution", x.Execution, "stream", stream, "error", err)
+				clean = false
 			}
 		}
-		done = append(done, x.Execution)
+		for _, at := range x.Artifacts {
+			if err := left[at]; err != nil {
+				s.log.Warn("deleting an expired artifact", "execution", x.Execution, "bucket", at.Bucket, "key", at.Key, "error", err)
+				clean = false
+			}
+		}
+		if clean || x.At < giveUp {
+			done = append(done, x.Execution)
+		}
 	}
 	return done
 }

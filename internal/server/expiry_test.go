@@ -113,8 +113,8 @@ func TestExpiryGoesOnAfterACrash(t *testing.T) {
 	// It still runs, and needs what it has.
 	b.pass(second)
 	b.PruneOnly(t.Context())
-	if got := b.versionsIn("artifacts"); len(got) != 2 {
-		t.Fatalf("before the crash: %q", got)
+	if got, logs := b.versionsIn("artifacts"), b.files("logs"); len(got) != 2 || len(logs) != 2 {
+		t.Fatalf("before the crash: %q and %q", got, logs)
 	}
 	b.restart()
 	for range 2 {
@@ -122,6 +122,9 @@ func TestExpiryGoesOnAfterACrash(t *testing.T) {
 		got := b.versionsIn("artifacts")
 		if len(got) != 1 || strings.HasPrefix(got[0], old+" ") {
 			t.Errorf("after the crash: %q, without %s", got, old)
+		}
+		if logs := b.files("logs"); len(logs) != 1 {
+			t.Errorf("logs after the crash: %q", logs)
 		}
 	}
 }
@@ -205,9 +208,12 @@ func (b *bed) orphans(n int) {
 }
 
 // blobs lists the files with the content of objects.
-func (b *bed) blobs() (files []string) {
+func (b *bed) blobs() []string { return b.files("s3") }
+
+// files lists the files with the content of a package.
+func (b *bed) files(of string) (files []string) {
 	b.t.Helper()
-	b.must(filepath.WalkDir(filepath.Join(b.cfg.Data, "blobs", "s3"), func(path string, entry fs.DirEntry, err error) error {
+	b.must(filepath.WalkDir(filepath.Join(b.cfg.Data, "blobs", of), func(path string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

@@ -28,8 +28,8 @@ func (s *Server) maintain(ctx context.Context) {
 	}
 }
 
-// tidy removes what is no longer needed: history from before a time, the artifacts
-// that went with it, and content that nothing refers to. It may run on any number
+// tidy removes what is no longer needed: history from before a time, the logs and
+// artifacts that went with it, and content that nothing refers to. It may run on any number
 // of nodes at once, and be cut off anywhere: the next one goes on.
 func (s *Server) tidy(ctx context.Context, before int64, grace time.Duration) {
 	s.prune(ctx, before)
@@ -46,15 +46,10 @@ func (s *Server) tidy(ctx context.Context, before int64, grace time.Duration) {
 // prune forgets history from before a time.
 func (s *Server) prune(ctx context.Context, before int64) {
 	for from := ""; ctx.Err() == nil; {
-		gone, next, err := s.dispatch.Prune(ctx, from, before)
+		next, err := s.dispatch.Prune(ctx, from, before)
 		if err != nil {
 			s.log.Error("pruning history", "error", err)
 			return
-		}
-		for _, stream := range gone {
-			if err := s.logs.Delete(ctx, stream); err != nil {
-				s.log.Error("deleting a log", "stream", stream, "error", err)
-			}
 		}
 		if next == "" {
 			break

@@ -8,9 +8,11 @@ create table rollbacks (
     primary key (target_id, execution_id)
 );
 
--- The artifacts of an execution that was forgotten, until their content is deleted.
-create table expired_artifacts (
+-- What an execution that was forgotten has left elsewhere, until that is deleted: its
+-- artifacts, and the logs of its actions and rules.
+create table leftovers (
     execution_id text_key not null primary key,
-    locations    text     not null,
+    artifacts    text     not null,
+    attempts     text     not null,
     at           bigint   not null
 );

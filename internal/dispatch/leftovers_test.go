@@ -22,7 +22,7 @@ func (b *bed) expired() map[string][]string {
 	b.t.Helper()
 	keys := map[string][]string{}
 	for after := ""; ; {
-		list, err := b.ExpiredArtifacts(b.t.Context(), after, 1)
+		list, err := b.Leftovers(b.t.Context(), after, 1)
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func (b *bed) expired() map[string][]string {
 			return keys
 		}
 		after = list[0].Execution
-		for _, at := range list[0].Locations {
+		for _, at := range list[0].Artifacts {
 			if at.Bucket != "store" || list[0].At == 0 {
 				b.t.Errorf("expired: %+v", list[0])
 			}
@@ -107,7 +107,7 @@ func TestArtifactsExpireWithTheirExecution(t *testing.T) {
 			}
 		}
 		for range 2 {
-			if err := b.ForgetExpired(t.Context(), []string{first}); err != nil {
+			if err := b.ForgetLeftovers(t.Context(), []string{first}); err != nil {
 				t.Fatal(err)
 			}
 		}
