@@ -45,6 +45,8 @@ type bed struct {
 	gate     *gate
 	// more are providers besides pulse and gate.
 	more []provider.Provider
+	// pause is between the jobs of a function; zero is that of AWS.
+	pause time.Duration
 }
 
 // newBed starts a server on a fresh data directory and SQLite.
@@ -73,7 +75,7 @@ func (b *bed) on(t testing.TB) *bed {
 func (b *bed) start() {
 	b.t.Helper()
 	s, err := server.Start(b.t.Context(), b.cfg, server.Options{
-		Version: "test", Providers: append([]provider.Provider{pulse{}, b.gate}, b.more...),
+		Version: "test", Providers: append([]provider.Provider{pulse{}, b.gate}, b.more...), JobPause: b.pause,
 		Logger: slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {

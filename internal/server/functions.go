@@ -57,6 +57,7 @@ func (s *Server) invoking() invoke.Config {
 			}
 		},
 		IssueSession: s.iam.IssueSession,
+		Pause:        s.opts.JobPause,
 	}
 }
 

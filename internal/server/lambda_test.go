@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/penstock-cd/penstock/internal/api/penstock"
+	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/server"
 )
 
@@ -87,6 +89,11 @@ def handler(event, context):
         return
     if parameters == "raise":
         raise ValueError("as told")
+    if parameters == "continue" and not data.get("continuationToken"):
+        pipeline.put_job_success_result(jobId=job["id"], continuationToken=json.dumps({"after": job["id"]}))
+        return
+    if parameters == "continue":
+        assert json.loads(data["continuationToken"])["after"] != job["id"]
     keys = data["artifactCredentials"]
     s3 = boto3.client("s3", aws_access_key_id=keys["accessKeyId"], aws_secret_access_key=keys["secretAccessKey"],
         aws_session_token=keys["sessionToken"])
@@ -141,6 +148,16 @@ func TestLambdaPython(t *testing.T) {
 		aws.ToString(a.Output.ExecutionResult.ExternalExecutionId) != "make" || len(a.Output.OutputArtifacts) != 0 {
 		t.Errorf("failure %+v", a.Output.ExecutionResult)
 	}
+	// It goes on: another invocation, of another job with the token, ends the action.
+	b.pause = time.Millisecond
+	b.restart()
+	id = b.create(declare("continues", pulseStage(), invokeStage("make", map[string]string{"UserParameters": "continue"})))
+	b.await("continues", id, types.PipelineExecutionStatusSucceeded)
+	a = b.called("continues", id)
+	if printed := b.printed("continues", aws.ToString(a.ActionExecutionId)); strings.Count(printed, "asked for continue") != 2 ||
+		a.Output.OutputVariables["Pipeline"] != "continues" {
+		t.Errorf("it continued as %+v and printed %q", a.Output, printed)
+	}
 	// An error of the function ends nothing; while the action waits, it shows its
 	// function in the state and no result in the history.
 	id = b.create(declare("raises", pulseStage(), invokeStage("make", map[string]string{"UserParameters": "raise"})))
@@ -172,26 +189,42 @@ else:
 		c.Functions = map[string]server.Function{"check": {Directory: function(t, "check.py", check), Command: []string{"python3", "check.py"}}}
 	})
 	b.bucket("artifacts")
-	for parameters, want := range map[string]types.PipelineExecutionStatus{
-		"good": types.PipelineExecutionStatusSucceeded, "bad": types.PipelineExecutionStatusFailed,
-	} {
-		s := stage("Call", action("Review", "Approval", "AWS", "Manual", nil))
-		s.BeforeEntry = &types.BeforeEntryConditions{Conditions: []types.Condition{{Result: types.ResultFail, Rules: []types.RuleDeclaration{{
-			Name:          aws.String("Check"),
-			RuleTypeId:    &types.RuleTypeId{Category: types.RuleCategoryRule, Owner: types.RuleOwnerAws, Provider: aws.String("LambdaInvoke"), Version: aws.String("1")},
-			Configuration: map[string]string{"FunctionName": "check", "UserParameters": parameters},
-		}}}}}
-		id := b.create(declare(parameters, pulseStage(), s))
-		if parameters == "good" {
-			b.until("the approval", func() bool { return b.state(parameters, "Call").ActionStates[0].LatestExecution != nil })
+	const good, bad = types.RuleExecutionStatusSucceeded, types.RuleExecutionStatusFailed
+	tests := map[string]struct {
+		says  string
+		after bool
+		rule  types.RuleExecutionStatus
+	}{
+		"good": {"good", false, good}, "bad": {"bad", false, bad},
+		"good-after": {"good", true, bad}, "bad-after": {"bad", true, good},
+	}
+	ids := map[string]string{}
+	for name, test := range tests {
+		check := condition(types.ResultFail, ruleOf("Check", "LambdaInvoke", map[string]string{"FunctionName": "check", "UserParameters": test.says}))
+		s := gateStage("Gate")
+		if test.after {
+			check[0].Result = types.ResultRollback
+			s.OnFailure = &types.FailureConditions{Conditions: check}
 		} else {
-			b.await(parameters, id, want)
+			s.BeforeEntry = &types.BeforeEntryConditions{Conditions: check}
 		}
-		out, err := b.cp.ListRuleExecutions(t.Context(), &cp.ListRuleExecutionsInput{PipelineName: &parameters})
-		b.must(err)
-		if len(out.RuleExecutionDetails) != 1 || string(out.RuleExecutionDetails[0].Status) != string(want) ||
-			aws.ToString(out.RuleExecutionDetails[0].Output.ExecutionResult.ExternalExecutionId) != "check" {
-			t.Errorf("%s: %+v", parameters, out.RuleExecutionDetails)
+		id := b.create(declare(name, pulseStage(), s))
+		ids[name] = id
+		if test.after {
+			b.gate.let(id, provider.Failure(provider.CodeJobFailed, "The gate fell."))
+		} else {
+			b.gate.let(id, provider.Report{Status: provider.Succeeded})
+		}
+	}
+	for name, test := range tests {
+		want := types.PipelineExecutionStatusFailed
+		if name == "good" {
+			want = types.PipelineExecutionStatusSucceeded
+		}
+		b.await(name, ids[name], want)
+		rules := b.rules(name, ids[name])
+		if len(rules) != 1 || rules[0].Status != test.rule || aws.ToString(rules[0].Output.ExecutionResult.ExternalExecutionId) != "check" {
+			t.Errorf("%s: %+v", name, rules)
 		}
 	}
 }
@@ -206,6 +239,10 @@ exports.handler = async (event) => {
   console.log("job", typeof event.jobId, Object.keys(event.data).sort().join());
   const suite = event.data.actionConfiguration.Suite;
   if (suite === "fail") return { result: "Fail", failureType: "PermissionsError", status: { Summary: "as told" } };
+  if (suite === "again" && !event.data.continuationToken) {
+    return { result: "Continue", continuation: { step: 2, after: event.jobId }, status: { ExternalExecutionId: "6", Summary: "half" } };
+  }
+  if (suite === "again" && (event.data.continuationToken.step !== 2 || event.data.continuationToken.after === event.jobId)) throw new Error("token");
   return { result: "success", status: { ExternalExecutionId: "7", Summary: "checked" }, outputVariables: { Suite: suite } };
 };
 `
@@ -238,6 +275,13 @@ exports.handler = async (event) => {
 	}
 	if !strings.Contains(printed, "job string actionConfiguration,actionCredentials,actionExecutionId,inputArtifacts,outputArtifacts") {
 		t.Errorf("printed %q", printed)
+	}
+	b.pause = time.Millisecond
+	b.restart()
+	a, printed = run("again", types.PipelineExecutionStatusSucceeded)
+	if a.Output.OutputVariables["Suite"] != "again" || strings.Count(printed, "job string") != 2 ||
+		!strings.Contains(printed, "actionExecutionId,continuationToken,inputArtifacts") {
+		t.Errorf("it continued as %+v and printed %q", a.Output, printed)
 	}
 	a, _ = run("fail", types.PipelineExecutionStatusFailed)
 	if e := a.Output.ExecutionResult.ErrorDetails; aws.ToString(e.Code) != "PermissionError" {

@@ -45,6 +45,9 @@ type Options struct {
 	Version string
 	// Services are further services on the port.
 	Services []api.Service
+	// JobPause is how long the job of a function that goes on waits; zero is as long
+	// as at AWS.
+	JobPause time.Duration
 }
 
 // Server is a running server. Start makes one; Close ends it.

@@ -143,6 +143,51 @@ func TestWorkerBoto3(t *testing.T) {
 	content.Close()
 }
 
+// TestWorkerBoto3Killed kills a worker in the middle of a job, which is then in its
+// hands for good: nobody else gets it, others are done, and the execution goes on
+// when a retry makes another job. The word of the dead changes nothing any more.
+func TestWorkerBoto3Killed(t *testing.T) {
+	t.Parallel()
+	b := newWorkerBed(t)
+	id := b.create(b.pipelineOf("demo"))
+	kill := b.worker("victim", "hang")
+	var held workerEvent
+	for held.Event != "working" {
+		held = b.next(patience)
+	}
+	kill()
+	b.worker("other")
+	other := b.create(b.pipelineOf("other"))
+	b.await("other", other, types.PipelineExecutionStatusSucceeded)
+	if _, err := b.cp.GetJobDetails(t.Context(), &cp.GetJobDetailsInput{JobId: &held.Job}); err != nil {
+		t.Errorf("the job of the victim: %v", err)
+	}
+	_, err := b.cp.StopPipelineExecution(t.Context(), &cp.StopPipelineExecutionInput{
+		PipelineName: aws.String("demo"), PipelineExecutionId: &id, Abandon: true,
+	})
+	b.must(err)
+	b.await("demo", id, types.PipelineExecutionStatusStopped)
+	_, err = b.cp.PutJobSuccessResult(t.Context(), &cp.PutJobSuccessResultInput{JobId: &held.Job})
+	b.must(err) // it is taken, but for nobody
+	if status := b.execution("demo", id).Status; status != types.PipelineExecutionStatusStopped {
+		t.Errorf("after the late word of the victim it is %s", status)
+	}
+	_, err = b.cp.RetryStageExecution(t.Context(), &cp.RetryStageExecutionInput{
+		PipelineName: aws.String("demo"), StageName: aws.String("Build"), PipelineExecutionId: &id, RetryMode: types.StageRetryModeFailedActions,
+	})
+	b.must(err)
+	b.await("demo", id, types.PipelineExecutionStatusSucceeded)
+	for succeeded := 0; succeeded < 2; {
+		e := b.next(patience)
+		if e.Job == held.Job || len(e.Wrong) > 0 {
+			t.Errorf("%+v", e)
+		}
+		if e.Event == "succeeded" {
+			succeeded++
+		}
+	}
+}
+
 // TestWorkersBoto3Race has two workers race for jobs while a third is killed with
 // one in its hands: nobody does a job twice, and that one is done after a minute.
 func TestWorkersBoto3Race(t *testing.T) {

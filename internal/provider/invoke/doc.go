@@ -27,6 +27,9 @@ type Config struct {
 	// IssueSession makes the credentials of jobs and functions, and says when they
 	// end.
 	IssueSession func(iam.Session) (sigv4.Credentials, time.Time, error)
+	// Pause is between a continuation and the job that it asks for; zero is that of
+	// AWS.
+	Pause time.Duration
 	// Partition is that of ARNs, aws if empty.
 	Partition string
 }

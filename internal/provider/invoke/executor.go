@@ -2,6 +2,7 @@ package invoke
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +48,7 @@ func (*executor) Type() pipeline.ActionType { return pipeline.ActionType{WhenLos
 // JobTerms implements provider.Invoker.
 func (e *executor) JobTerms(provider.Attempt) provider.JobTerms {
 	return provider.JobTerms{
-		Timeout: e.timeout, Pause: continuationPause,
+		Timeout: e.timeout, Pause: cmp.Or(e.config.Pause, continuationPause),
 		TimeoutMessage: fmt.Sprintf("The function %s did not end the job within the time-out of %d seconds.", e.arn, int(e.timeout.Seconds())),
 	}
 }

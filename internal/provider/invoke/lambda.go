@@ -1,6 +1,7 @@
 package invoke
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func (p *Lambda) Type() pipeline.ActionType {
 func (p *Lambda) JobTerms(a provider.Attempt) provider.JobTerms {
 	name := a.Configuration["FunctionName"]
 	return provider.JobTerms{
-		Timeout: jobTimeout, Pause: continuationPause, ExternalExecutionID: name,
+		Timeout: jobTimeout, Pause: cmp.Or(p.config.Pause, continuationPause), ExternalExecutionID: name,
 		TimeoutMessage: fmt.Sprintf("The AWS Lambda function %s failed to return a result. Check the function to verify that it has "+
 			"permission to call the PutJobSuccessResult action and that it made a call to PutJobSuccessResult.", name),
 		FailureHolds: a.Gate == pipeline.GateOnFailure,

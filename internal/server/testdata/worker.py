@@ -1,7 +1,8 @@
 """A job worker as AWS's samples write them: poll, acknowledge, ask for details,
 download, work, upload, go on once, succeed. It says what it does, a JSON line each.
 
-Arguments: a name, and "stall" for a worker that hangs after its first poll."""
+Arguments: a name, and "stall" for a worker that hangs after its first poll, "hang" for
+one that hangs in its first job, once its output is written."""
 
 import io
 import json
@@ -11,7 +12,7 @@ import zipfile
 import boto3
 from botocore.exceptions import ClientError
 
-name, stall = sys.argv[1], "stall" in sys.argv
+name, stall, hang = sys.argv[1], "stall" in sys.argv, "hang" in sys.argv
 pipelines = boto3.client("codepipeline")
 pipelines.meta.events.register(
     "before-call.codepipeline.PollForJobs", lambda params, **_: params["headers"].update({"x-penstock-wait-seconds": "5"})
@@ -89,6 +90,9 @@ def work(job):
     token = details["data"].get("continuationToken")
     if token is None:
         wrong = build(details)
+        if hang:
+            say("working", job=job["id"])
+            sys.stdin.read()
         pipelines.put_job_success_result(
             jobId=job["id"], continuationToken="verify", executionDetails={"summary": "built", "percentComplete": 50}
         )
