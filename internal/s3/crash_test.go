@@ -84,7 +84,7 @@ func crashServe(url, dir string) error {
 
 // crashed is what the clients of servers that are killed know.
 type crashed struct {
-	t        *testing.T
+	t        testing.TB
 	url, dir string
 	endpoint string
 	client   *http.Client
@@ -315,14 +315,15 @@ func TestKilled(t *testing.T) {
 		kill := c.spawn()
 		c.verify(t.Context(), kills)
 		kill()
-		c.afterwards()
+		c.afterwards(t)
 	})
 }
 
 // afterwards sweeps, and finds everything that was acknowledged and no blob more
 // than rows name.
-func (c *crashed) afterwards() {
-	f := openFixture(c.t, dbtest.Open(c.t, c.url, nil), c.dir)
+func (c *crashed) afterwards(t *testing.T) {
+	t.Helper()
+	f := openFixture(t, dbtest.Open(t, c.url, nil), c.dir)
 	before := f.countBlobs()
 	f.must2(f.sweepOrphans(c.t.Context(), -time.Hour))
 	var named int

@@ -113,7 +113,7 @@ func (c *call) part(o Object, content blob.Reader) (span, bool, error) {
 			return whole, false, fail(http.StatusBadRequest, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
 		}
 		part, err := c.uploadedPart(o, content)
-		return part, true, err
+		return part, o.Size > 0, err // of nothing no range can be named
 	}
 	if unless := c.r.Header.Get("If-Range"); unless != "" && unless != quote(o.ETag) {
 		asked = ""

@@ -13,7 +13,7 @@ import (
 )
 
 // peak is the most memory that a process ever had resident, in bytes.
-func peak(t *testing.T, process int) int64 {
+func peak(t testing.TB, process int) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process))
 	if err != nil {
@@ -52,22 +52,40 @@ func testMemory(t *testing.T, c *crashed) {
 	}
 	kill, process := c.spawnProcess()
 	defer kill()
-	pass := func(key string, size int64) {
-		status, _, body, err := c.send(t.Context(), "PUT", key, io.LimitReader(zeros{}, size), size)
-		if err != nil || status != http.StatusOK {
-			t.Fatalf("%d %s %v", status, body, err)
-		}
-		if status, _, got, err := c.send(t.Context(), "GET", key, nil, 0); err != nil || status != http.StatusOK || string(got) != fmt.Sprint(size) {
-			t.Fatalf("%d, %s bytes, %v", status, got, err)
-		}
-	}
-	pass("small", 1<<20)
+	c.pass("small", 1<<20)
 	before := peak(t, process)
-	pass("large", size)
+	c.pass("large", size)
 	if more := peak(t, process) - before; more > 64<<20 {
 		t.Errorf("%d MiB more resident while %d MiB passed", more>>20, size>>20)
 	} else {
 		t.Logf("%d KiB more resident while %d MiB passed", more>>10, size>>20)
+	}
+}
+
+// BenchmarkMemory has 1 GiB pass through a server of its own both ways, and
+// reports by how much that raises its peak of resident memory.
+func BenchmarkMemory(b *testing.B) {
+	c := &crashed{t: b, url: dbtest.SQLiteURL(b), dir: b.TempDir(), discard: true}
+	kill, process := c.spawnProcess()
+	defer kill()
+	c.pass("small", 1<<20)
+	before := peak(b, process)
+	b.SetBytes(2 << 30)
+	for b.Loop() {
+		c.pass("large", 1<<30)
+	}
+	b.ReportMetric(float64(peak(b, process)-before)/(1<<20), "MiB-more")
+}
+
+// pass puts an object of zeros and gets it.
+func (c *crashed) pass(key string, size int64) {
+	c.t.Helper()
+	status, _, body, err := c.send(c.t.Context(), "PUT", key, io.LimitReader(zeros{}, size), size)
+	if err != nil || status != http.StatusOK {
+		c.t.Fatalf("%d %s %v", status, body, err)
+	}
+	if status, _, got, err := c.send(c.t.Context(), "GET", key, nil, 0); err != nil || status != http.StatusOK || string(got) != fmt.Sprint(size) {
+		c.t.Fatalf("%d, %s bytes, %v", status, got, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package s3
 import (
 	"encoding/base64"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -124,4 +125,25 @@ func TestRawRefusals(t *testing.T) {
 	if _, err := f.Store.HeadBucket(t.Context(), "new-bucket"); !errors.Is(err, ErrNoSuchBucket) {
 		t.Errorf("a refused bucket: %v", err)
 	}
+}
+
+// TestPartOfNothing asks for the first part of an empty object, which has no range
+// to name: all of it is the answer.
+func TestPartOfNothing(t *testing.T) {
+	t.Parallel()
+	forwardedToo(t, func(t *testing.T, f *face) {
+		f.sdkPut("empty", "")
+		f.sdkPut("full", "text")
+		for _, method := range []string{"GET", "HEAD"} {
+			answer := f.raw(method, "/"+bucket+"/empty?partNumber=1", "")
+			if got := answer.Header.Get("Content-Range"); answer.StatusCode != http.StatusOK || got != "" || answer.ContentLength != 0 {
+				t.Errorf("%s: %s, range %q, %d bytes", method, answer.Status, got, answer.ContentLength)
+			}
+			answer = f.raw(method, "/"+bucket+"/full?partNumber=1", "")
+			if got := answer.Header.Get("Content-Range"); answer.StatusCode != http.StatusPartialContent || got != "bytes 0-3/4" {
+				t.Errorf("%s: %s, range %q", method, answer.Status, got)
+			}
+		}
+		f.wantError(f.raw("GET", "/"+bucket+"/empty?partNumber=2", ""), http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber")
+	})
 }

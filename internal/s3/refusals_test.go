@@ -28,6 +28,11 @@ func testSDKNotImplemented(t *testing.T, f *face) {
 			return err
 		},
 		"GetObjectAcl": func() error { _, err := c.GetObjectAcl(ctx, &sdk.GetObjectAclInput{Bucket: b, Key: k}); return err },
+		"GetBucketAcl": func() error { _, err := c.GetBucketAcl(ctx, &sdk.GetBucketAclInput{Bucket: b}); return err },
+		"PutObjectAcl": func() error {
+			_, err := c.PutObjectAcl(ctx, &sdk.PutObjectAclInput{Bucket: b, Key: k, ACL: types.ObjectCannedACLPrivate})
+			return err
+		},
 		"GetObjectAttributes": func() error {
 			_, err := c.GetObjectAttributes(ctx, &sdk.GetObjectAttributesInput{Bucket: b, Key: k, ObjectAttributes: []types.ObjectAttributes{"ETag"}})
 			return err
