@@ -277,7 +277,8 @@ type State struct {
 	// is not set, a configuration is still to be resolved.
 	Settled  bool
 	Pipeline engine.Pipeline
-	// Executions are those that the stages name: holding, waiting or latest.
+	// Executions are the live ones, and those that the stages name: the latest of
+	// each, and the one that is shown at its entrance.
 	Executions map[string]engine.Execution
 	// Actions are the attempts of the latest execution of each stage, by stage,
 	// oldest first.

@@ -153,7 +153,8 @@ type Trigger struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// The trigger types that exist so far.
+// The trigger types that start and retry executions by rules of their own here; what
+// detects a change of a source brings the name of its own (package trigger).
 const (
 	TriggerCreatePipeline         = "CreatePipeline"
 	TriggerStartPipelineExecution = "StartPipelineExecution"

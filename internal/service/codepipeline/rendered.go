@@ -8,9 +8,10 @@ import (
 )
 
 // rendered remembers what answers show of versions of pipelines and of their
-// states. A version never changes, so what is remembered is right for ever; which
-// one is the current one the database says in each request. Answers share what is remembered: nobody may
-// change it.
+// states. A version of a pipeline never changes, and of a state only that is kept
+// which depends on nothing but its version, so what is remembered is right for
+// ever; which one is the current one the database says in each request. Answers
+// share what is remembered: nobody may change it.
 type rendered struct {
 	mu           sync.Mutex
 	declarations map[versionKey]*wire.PipelineDeclaration

@@ -3,8 +3,8 @@
 // the house, and maps what went wrong to public exceptions. One operation a
 // file.
 //
-// An operation that is not built yet answers UnknownOperationException
-// (docs/coverage.md).
+// Every operation of the model is here. What a right request asks for and this
+// version cannot do is answered with UnknownOperationException (docs/coverage.md).
 package codepipeline
 
 import (
