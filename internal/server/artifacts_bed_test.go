@@ -2,10 +2,12 @@ package server_test
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -95,11 +97,13 @@ func moto(t *testing.T) elsewhere {
 	})
 	listens, at := regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*`), ""
 	lines := bufio.NewScanner(read)
+	var said strings.Builder
 	for at == "" && lines.Scan() {
 		at = listens.FindString(lines.Text())
+		fmt.Fprintln(&said, lines.Text())
 	}
 	if at == "" {
-		t.Skipf("moto_server does not start: %v", lines.Err())
+		t.Fatalf("the installed moto_server does not start: %v\n%s", lines.Err(), said.String())
 	}
 	go func() { _, _ = io.Copy(io.Discard, read) }()
 	return newElsewhere(at, "AKIAMOTO", "moto")

@@ -137,11 +137,13 @@ func moto(t *testing.T) string {
 	listens := regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*`)
 	url := ""
 	lines := bufio.NewScanner(read)
+	var said strings.Builder
 	for url == "" && lines.Scan() {
 		url = listens.FindString(lines.Text())
+		fmt.Fprintln(&said, lines.Text())
 	}
 	if url == "" {
-		t.Skipf("moto_server does not start: %v", lines.Err())
+		t.Fatalf("the installed moto_server does not start: %v\n%s", lines.Err(), said.String())
 	}
 	go func() { _, _ = io.Copy(io.Discard, read) }()
 	return url
