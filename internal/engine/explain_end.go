@@ -150,11 +150,13 @@ func follows(rollback, failed *Execution) bool {
 }
 
 // superseder finds the execution that superseded e: the newest that waited at
-// the same entrance at that time.
+// the same entrance at that time. One that is let in no more may have become so
+// since.
 func (x *explainer) superseder(e *Execution, stage string) *Execution {
 	var by *Execution
 	for _, other := range x.all {
-		if other.Seq > e.Seq && x.waited(other, stage, e.LastUpdate) {
+		overtook := other.Seq > e.Seq || other.overtakes(e)
+		if other != e && overtook && x.waited(other, stage, e.LastUpdate) && (by == nil || other.overtakes(by)) {
 			by = other
 		}
 	}

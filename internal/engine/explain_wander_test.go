@@ -118,7 +118,7 @@ func (w *wanderer) check() {
 			w.t.Fatalf("execution %s waits for nothing: %+v", id, list)
 		}
 		for _, f := range list {
-			if f.Kind == engine.FoundSuperseded && (f.Other == "" || w.parts[f.Other].Seq <= e.Seq) {
+			if f.Kind == engine.FoundSuperseded && (f.Other == "" || w.parts[f.Other].Seq <= e.Seq && !e.Stale) {
 				w.t.Fatalf("execution %s was superseded by %q", id, f.Other)
 			}
 			for _, r := range f.Remedies {

@@ -9,7 +9,7 @@ import (
 // supersede leaves, of the executions that wait at one entrance in SUPERSEDED
 // mode, only the newest: the others become Superseded. It happens between
 // stages only, never inside one (guide, "How executions are processed";
-// execution.md 2.5).
+// execution.md 2.5). One that is let in no more overtakes nobody who may go in.
 func (m *machine) supersede() bool {
 	changed := false
 	for i := range m.s.Pipeline.Stages {
@@ -34,11 +34,19 @@ func (m *machine) supersede() bool {
 func (m *machine) newest(ids []string) *Execution {
 	var newest *Execution
 	for _, id := range ids {
-		if e := m.s.Execution(id); newest == nil || e.Seq > newest.Seq {
+		if e := m.s.Execution(id); newest == nil || e.overtakes(newest) {
 			newest = e
 		}
 	}
 	return newest
+}
+
+// overtakes reports whether e stays when both wait at one entrance.
+func (e *Execution) overtakes(other *Execution) bool {
+	if e.Stale != other.Stale {
+		return other.Stale
+	}
+	return e.Seq > other.Seq
 }
 
 // leaveEntrance takes an execution out of a stage's waiting ones. PARALLEL

@@ -144,10 +144,11 @@ func (h *history) overLimit(e *execution) bool {
 		h.plan.Mode != pipeline.ModeSuperseded && len(h.alive) > h.limit
 }
 
-// overtaken reports whether a newer execution waits where e waited.
+// overtaken reports whether one waits where e waited that is newer, or that is let
+// in where e no longer is.
 func (h *history) overtaken(e *execution) bool {
 	return slices.ContainsFunc(h.alive, func(other *execution) bool {
-		return other.seq > e.seq && other.waits() && other.next() == e.next()
+		return other.waits() && other.next() == e.next() && (e.stale && !other.stale || e.stale == other.stale && other.seq > e.seq)
 	})
 }
 

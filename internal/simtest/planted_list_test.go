@@ -38,8 +38,8 @@ var plants = []plant{
 		`Mode != pipeline.ModeSuperseded && !planted("superseded in QUEUED") {`},
 	{"not superseded", "supersede.go", `if len(st.Waiting) < 2 ||`,
 		`if planted("not superseded") || len(st.Waiting) < 2 ||`},
-	{"the newest is superseded", "supersede.go", `e.Seq > newest.Seq {`,
-		`e.Seq > newest.Seq != planted("the newest is superseded") {`},
+	{"the newest is superseded", "supersede.go", `return e.Seq > other.Seq`,
+		`return e.Seq > other.Seq != planted("the newest is superseded")`},
 	{"stopped but still in line", "stop.go", `m.leaveEntrance(m.stageOf(e), e.ID)`,
 		`if !planted("stopped but still in line") {
 			m.leaveEntrance(m.stageOf(e), e.ID)

@@ -42,6 +42,7 @@ type temper struct {
 	// troubles turns; an attempt that succeeds: all but one in failures.
 	faults, troubles, failures int
 	requests                   int // in a hundred turns
+	jumps                      int // of four leaps of time those that are long
 	// weights of the kinds of requests.
 	weights [requestKinds]int
 	// modes are those that definitions have, pool is how many stage names.
@@ -55,7 +56,7 @@ type temper struct {
 
 func drawTemper(rng *rand.Rand) temper {
 	t := temper{
-		faults: pick(rng, 8, 15, 30, 200), troubles: pick(rng, 1, 2, 4), failures: pick(rng, 3, 6, 12, 40),
+		jumps: 1, faults: pick(rng, 8, 15, 30, 200), troubles: pick(rng, 1, 2, 4), failures: pick(rng, 3, 6, 12, 40),
 		requests: pick(rng, 4, 7, 12),
 	}
 	for i := range t.weights {
@@ -77,11 +78,14 @@ func drawTemper(rng *rand.Rand) temper {
 		t.pool, t.one, t.failures, t.troubles = 4, true, 12, 4
 		t.weights[requestUpdate], t.weights[requestTransition], t.weights[requestDelete] = 12, 40, 0
 		t.weights[requestStop] = 0
-	case 1: // rollbacks pass queues
-		t.modes, t.one = []pipeline.ExecutionMode{pipeline.ModeQueued}, true
+	case 1: // rollbacks pass queues, and those that they overtake
+		t.modes, t.one = []pipeline.ExecutionMode{pick(rng, pipeline.ModeQueued, pipeline.ModeQueued, pipeline.ModeSuperseded)}, true
 		t.weights[requestRollback], t.weights[requestTransition], t.weights[requestRetry] = 40, 30, 35
 		t.weights[requestUpdate], t.weights[requestDelete] = 0, 0
 		t.failures, t.troubles = pick(rng, 6, 12), 4
+		if t.modes[0] == pipeline.ModeSuperseded { // and wait behind transitions for too long
+			t.troubles, t.jumps = 2, 4
+		}
 	}
 	return t
 }
@@ -214,7 +218,7 @@ func (w *world) disturb() {
 	case 6:
 		w.now += w.rng.Int64N(20 * second)
 	case 7:
-		if w.rng.IntN(4) == 0 {
+		if w.rng.IntN(4) < w.temper.jumps {
 			w.now += w.rng.Int64N(40 * day)
 			w.logf("time jumps")
 		} else {
