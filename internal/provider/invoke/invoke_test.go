@@ -224,7 +224,8 @@ exports.hang = () => new Promise(() => setInterval(() => {}, 1000));
 // the server's. Runtimes may be scripts that add their own, env does not.
 func TestFunctionVariables(t *testing.T) {
 	t.Parallel()
-	c := testConfig(nil)
+	var sessions []iam.Session
+	c := testConfig(&sessions)
 	c.Functions = map[string]Function{"f": {Command: []string{"env"}, Environment: map[string]string{"MORE": "more"}}}
 	a := attempt(t)
 	if _, err := newFunctions(c).invoke(t.Context(), call{function: "f", payload: []byte("{}"), attempt: &a}); err != nil {
@@ -244,6 +245,15 @@ func TestFunctionVariables(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, seen); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	session := iam.Session{
+		Account: a.Account, Role: "penstock-function", Name: "f", Lifetime: DefaultTimeout + time.Minute, Grants: []iam.Grant{{
+			Actions:   []string{"codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult", "codepipeline:GetJobDetails"},
+			Resources: []string{"arn:aws:codepipeline:eu-central-1:111122223333:job/" + a.Job.ID},
+		}},
+	}
+	if diff := cmp.Diff([]iam.Session{session}, sessions); diff != "" {
+		t.Errorf("session (-want +got):\n%s", diff)
 	}
 }
 
