@@ -222,8 +222,13 @@ func (s *Store) look(ctx context.Context, release bool) error {
 	if err := s.watchFresh(ctx); err != nil {
 		return err
 	}
-	if s.Versions != nil || s.Here != nil && release {
-		return s.poll(ctx)
+	here := s.Here != nil && (release || time.Since(s.lookedHere) > lookHereEvery)
+	if s.Versions == nil && !here {
+		return nil
 	}
-	return nil
+	err := s.poll(ctx)
+	if err == nil {
+		s.lookedHere = time.Now()
+	}
+	return err
 }

@@ -23,6 +23,14 @@ type Versions interface {
 // milliseconds (observed.md 15).
 const pollEvery = int64(120 * time.Second / time.Millisecond)
 
+// lookHereEvery is how often the objects of this server are gone through, and
+// keepEvery, in milliseconds, how old what is known of one becomes before it is
+// noted that a pipeline names it still. Prune forgets what is a day old or older.
+const (
+	lookHereEvery = time.Hour
+	keepEvery     = int64(12 * time.Hour / time.Millisecond)
+)
+
 // poll looks at the objects that are due by the clock of the database.
 func (s *Store) poll(ctx context.Context) error {
 	var now int64
@@ -151,12 +159,13 @@ func (s *Store) takePoll(ctx context.Context, id string, now int64, fresh bool) 
 	if err != nil {
 		return pollRow{}, false, err
 	}
-	if found && !fresh && (now-row.checked < pollEvery || s.Versions == nil && row.seen != "") {
+	settled := found && !fresh && s.Versions == nil && row.seen != ""
+	if settled && now-row.checked < keepEvery || found && !fresh && now-row.checked < pollEvery {
 		return pollRow{}, false, nil
 	}
 	err = s.DB.Write(ctx, func(tx *db.Tx) error {
 		n, err := tx.Exec(sqlTakePoll, id, now, row.checked)
-		due = n == 1
+		due = n == 1 && !settled
 		return err
 	})
 	return row, due, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/dispatch"
@@ -54,6 +55,9 @@ type Store struct {
 	mu    sync.Mutex
 	fresh map[string]dispatch.Pipeline
 	wake  chan struct{}
+	// lookedHere is when the objects of this server were gone through. Only Run uses
+	// it.
+	lookedHere time.Time
 }
 
 // New makes a store on a database that Schema was applied to.

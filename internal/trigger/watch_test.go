@@ -257,3 +257,28 @@ func TestWatchRefused(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchRemembers keeps what was seen of an object of this server for as long as
+// a pipeline names it: a version that was seen must not start anything when its
+// history is over, and an older one was chosen since.
+func TestWatchRemembers(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		b := newBed(t, d, func(c *trigger.Config) { c.Here = versions{"in/a.zip": "a1"} })
+		b.make(s3Pipeline("web2", s3Of("a.zip")))
+		b.idle("web2")
+		b.change("update source_polls set checked = 1")
+		b.restarted()
+		if _, err := b.Prune(t.Context(), 1000); err != nil {
+			t.Fatal(err)
+		}
+		polls := 0
+		err := b.db.Read(t.Context(), func(tx *db.Tx) error {
+			return tx.QueryRow("select count(*) from source_polls where version_id = 'a1'").Scan(&polls)
+		})
+		if err != nil || polls != 1 {
+			t.Errorf("%d polls are remembered, %v", polls, err)
+		}
+		b.want("a start of the server", "web2", "PollForSourceChanges Fetch0=a1")
+	})
+}
