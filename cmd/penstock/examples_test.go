@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // TestConditionsExample runs examples/conditions, with every outcome of its
@@ -60,9 +62,7 @@ func TestLambdaExample(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("builds run on Linux")
 	}
-	if out, err := exec.CommandContext(t.Context(), "python3", "-c", "import boto3").CombinedOutput(); err != nil {
-		t.Skipf("boto3 is not installed: %v %s", err, out)
-	}
+	sigv4test.Boto3(t)
 	cmd := exec.CommandContext(t.Context(), "penstock", "run", "../../examples/lambda", "--config", "../../examples/lambda/functions.yaml")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

@@ -6,15 +6,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // TestBoto3 runs a script of boto3, which moves large files with threads of its
 // own.
 func TestBoto3(t *testing.T) {
 	t.Parallel()
-	if out, err := exec.CommandContext(t.Context(), "python3", "-c", "import boto3").CombinedOutput(); err != nil {
-		t.Skipf("boto3 is not installed: %v %s", err, out)
-	}
+	sigv4test.Boto3(t)
 	f := newFace(t, false)
 	f.maxRow = maxRow
 	cmd := exec.CommandContext(t.Context(), "python3", "testdata/conformance.py")

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // TestCLI feeds and reads a bucket with the real AWS CLI.
@@ -16,14 +18,11 @@ func TestCLI(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the AWS CLI takes a second for each call")
 	}
-	program, err := exec.LookPath("aws")
-	if err != nil {
-		t.Skip("the AWS CLI is not installed")
-	}
+	sigv4test.AWSCLI(t)
 	f := newFace(t, false)
 	dir, large := t.TempDir(), pattern(9<<20)
 	run := func(args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd := exec.CommandContext(t.Context(), "aws", args...)
 		cmd.Dir = dir
 		for _, entry := range os.Environ() {
 			if !strings.HasPrefix(entry, "AWS_") {

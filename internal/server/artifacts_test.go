@@ -23,6 +23,7 @@ import (
 
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/server"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // TestArtifactStore has a pipeline whose artifacts are in another S3: actions of
@@ -224,7 +225,7 @@ func TestArtifactStoreOfOthers(t *testing.T) {
 // here or elsewhere; so are those of a function.
 func TestArtifactStoresByRegion(t *testing.T) {
 	t.Parallel()
-	need(t, "python3", "-c", "import boto3")
+	sigv4test.Boto3(t)
 	there := newBed(t).asStore()
 	b := newBed(t, there.keeps("store-oregon", "in-oregon"), func(c *server.Config) {
 		c.Functions = map[string]server.Function{"make": {Directory: function(t, "index.py", pythonHandler), Handler: "index.handler"}}

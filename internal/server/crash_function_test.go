@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/penstock-cd/penstock/internal/server"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // The functions of the crash tests note the job they were invoked for. While there
@@ -150,7 +151,7 @@ func (w *functionWorld) create() {
 // that comes from elsewhere meanwhile.
 func TestKilledWithFunctions(t *testing.T) {
 	t.Parallel()
-	need(t, "python3", "-c", "import boto3")
+	sigv4test.Boto3(t)
 	need(t, "node", "--version")
 	dir := t.TempDir()
 	w := &functionWorld{t: t, folder: filepath.Join(dir, "functions")}

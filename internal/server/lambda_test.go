@@ -23,6 +23,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/api/penstock"
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/server"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // invokeStage is a stage whose action invokes a function.
@@ -118,7 +119,7 @@ def handler(event, context):
 // output and calls back.
 func TestLambdaPython(t *testing.T) {
 	t.Parallel()
-	need(t, "python3", "-c", "import boto3")
+	sigv4test.Boto3(t)
 	b := newBed(t, func(c *server.Config) {
 		c.Functions = map[string]server.Function{"make": {Directory: function(t, "index.py", pythonHandler), Handler: "index.handler"}}
 	})
@@ -176,7 +177,7 @@ func TestLambdaPython(t *testing.T) {
 // says so, after a failure if it fails.
 func TestLambdaRule(t *testing.T) {
 	t.Parallel()
-	need(t, "python3", "-c", "import boto3")
+	sigv4test.Boto3(t)
 	const check = `
 import json, sys, boto3
 job = json.load(sys.stdin)["CodePipeline.job"]

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	cpwire "github.com/penstock-cd/penstock/internal/api/codepipeline"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // toolCall is one call of the conversation that each tool has with a server.
@@ -195,9 +196,7 @@ func TestOperationsBoto3(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	dir := t.TempDir()
-	if out, err := b.tool(dir, "python3", "-c", "import boto3"); err != nil {
-		t.Skipf("boto3 is not installed: %v %s", err, out)
-	}
+	sigv4test.Boto3(t)
 	script, err := filepath.Abs("testdata/operations.py")
 	b.must(err)
 	cmd := b.toolCommand(dir, nil, "python3", script)

@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
+
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // tool runs a program of others against the server, as "penstock env" sets it up
@@ -48,9 +50,7 @@ func newCLI(b *bed) cli {
 	if testing.Short() {
 		b.t.Skip("the AWS CLI takes a second for each call")
 	}
-	if _, err := exec.LookPath("aws"); err != nil {
-		b.t.Skip("the AWS CLI is not installed")
-	}
+	sigv4test.AWSCLI(b.t)
 	return cli{b, b.t.TempDir()}
 }
 
@@ -211,9 +211,7 @@ func TestBoto3(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	dir := t.TempDir()
-	if out, err := b.tool(dir, "python3", "-c", "import boto3"); err != nil {
-		t.Skipf("boto3 is not installed: %v %s", err, out)
-	}
+	sigv4test.Boto3(t)
 	script, err := filepath.Abs("testdata/lists.py")
 	b.must(err)
 	for _, name := range []string{"a", "b", "c"} {

@@ -21,6 +21,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/server"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // gitHub is a source of GitHub, version 1, that needs no GitHub.
@@ -269,9 +270,7 @@ func TestWebhookTags(t *testing.T) {
 func TestWebhooksBoto3(t *testing.T) {
 	t.Parallel()
 	b := hookBed(t)
-	if out, err := b.tool(t.TempDir(), "python3", "-c", "import boto3"); err != nil {
-		t.Skipf("boto3 is not installed: %v %s", err, out)
-	}
+	sigv4test.Boto3(t)
 	for _, name := range []string{"c", "b", "a"} {
 		b.putHook(hook(name))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 
 	"github.com/penstock-cd/penstock/internal/server"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // workerEvent is what testdata/worker.py says.
@@ -31,9 +32,7 @@ type workerBed struct {
 func newWorkerBed(t *testing.T, change ...func(*server.Config)) *workerBed {
 	t.Helper()
 	b := newBed(t, change...)
-	if out, err := b.tool(t.TempDir(), "python3", "-c", "import boto3"); err != nil {
-		t.Skipf("boto3 is not installed: %v %s", err, out)
-	}
+	sigv4test.Boto3(t)
 	script, err := filepath.Abs("testdata/worker.py")
 	b.must(err)
 	b.bucket("store")
