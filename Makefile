@@ -65,11 +65,8 @@ e2e: test-deps ## the whole thing from outside: server over the wire, command li
 	scripts/gotest -count=1 ./internal/server/... ./cmd/... ./penstocktest/...
 
 .PHONY: examples
-examples: build ## run every example as it stands, and the tests of the larger one
-	cd examples/webapp && go vet ./... && go test ./...
-	./$(BIN) run examples/hello
-	./$(BIN) run examples/website --source Source=examples/website/site --approve
-	./$(BIN) run examples/webapp --approve
+examples: build test-deps ## run every example as it stands, and the tests of the larger one
+	scripts/examples ./$(BIN)
 
 .PHONY: bench
 bench: ## the benchmarks of docs/performance.md; BENCH=Step for some
