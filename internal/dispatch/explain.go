@@ -41,9 +41,6 @@ const (
 	// historyPage is how many are read at a time.
 	historyPage = 100
 
-	sqlListNewer = `
-		select state from pipeline_executions
-		where pipeline_id = $1 and seq > $2 and start_time <= $3 order by seq desc limit $4`
 	sqlProviderState = `
 		select provider_state from effects where action_id = $1 and kind = 'RunAction' and provider_state is not null`
 )
@@ -84,9 +81,10 @@ type explaining struct {
 	plans planSet
 	known engine.Known
 	// ended are the ids in known.Executions; oldest is the lowest number down to
-	// which history was read without a gap.
+	// which history was read without a gap, and before the execution there.
 	ended  map[string]bool
 	oldest int64
+	before string
 }
 
 // gather loads everything and returns the executions to explain.
@@ -232,18 +230,15 @@ func (x *explaining) loadPlans(subjects []*engine.Execution) error {
 
 // readHistory reads the next older page of executions.
 func (x *explaining) readHistory() error {
-	n := 0
-	err := each(x.tx, func(row scanner) error {
-		e, err := scanExecution(row)
-		if err != nil {
-			return err
-		}
-		n++
-		x.oldest = e.Seq
-		x.add(e)
-		return nil
-	}, sqlListExecutions, x.line.id, x.oldest, historyPage)
-	if n < historyPage {
+	next, err := executionBefore(x.tx, x.line.id, x.before)
+	if err == nil && next != "" {
+		next, err = eachExecution(x.tx, x.line.id, next, historyPage, func(e *engine.Execution) bool {
+			x.oldest, x.before = e.Seq, e.ID
+			x.add(e)
+			return true
+		})
+	}
+	if next == "" {
 		x.oldest = -1
 	}
 	return err
@@ -313,13 +308,16 @@ func (x *explaining) loadNewer(e *engine.Execution) error {
 	if e.Status != engine.Superseded && e.Status != engine.Failed {
 		return nil
 	}
-	return each(x.tx, func(row scanner) error {
-		newer, err := scanExecution(row)
-		if err == nil {
-			x.add(newer)
-		}
-		return err
-	}, sqlListNewer, x.line.id, e.Seq, e.LastUpdate, historyPage)
+	next, err := executionBefore(x.tx, x.line.id, "")
+	for read := 0; err == nil && next != "" && read < maxHistory; read += historyPage {
+		next, err = eachExecution(x.tx, x.line.id, next, historyPage, func(newer *engine.Execution) bool {
+			if newer.Seq > e.Seq && newer.StartTime <= e.LastUpdate {
+				x.add(newer)
+			}
+			return newer.Seq > e.Seq
+		})
+	}
+	return err
 }
 
 // loadAttempts loads what is kept of the actions and rules of the stage that an

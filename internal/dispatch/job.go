@@ -98,7 +98,7 @@ func (d *Dispatcher) readJob(tx *db.Tx, x effect, j *job, row *pipelineRow) erro
 	var version int64
 	var state string
 	err := tx.QueryRow(sqlSelectState, x.PipelineID).
-		Scan(&row.account, &row.region, &version, &state, &row.created, &row.updated)
+		Scan(&row.account, &row.region, &version, &state, &row.created, &row.updated, &row.newest)
 	if errors.Is(err, db.ErrNoRows) {
 		return errVoid
 	}

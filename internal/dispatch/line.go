@@ -277,7 +277,7 @@ func (d *Dispatcher) committed(l *line, w *writes, err error) error {
 		return err
 	}
 	l.version = w.version
-	l.row.updated = w.updated
+	l.row.updated, l.row.newest = w.updated, w.newest
 	for _, u := range w.units {
 		if u.definition != nil {
 			d.cachePlan(planKey{l.id, u.definition.version}, u.definition.plan)
@@ -315,7 +315,7 @@ var errApplied = errors.New("event was applied before")
 // nothing to write. Rejections are answers that hold only if the commit of the
 // events before them does, which is why units are answered after it.
 func (d *Dispatcher) stepAll(tx *db.Tx, l *line, batch []*unit) (*writes, error) {
-	w := &writes{d: d, line: l, base: l.version, version: l.version, at: d.nowMillis(), updated: l.row.updated}
+	w := &writes{d: d, line: l, base: l.version, version: l.version, at: d.nowMillis(), updated: l.row.updated, newest: l.row.newest}
 	plans := planSet{}
 	var ended map[string]*engine.Execution
 	for _, u := range batch {

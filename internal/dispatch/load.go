@@ -85,6 +85,7 @@ func checkFormat(format int) error {
 type pipelineRow struct {
 	account, region  string
 	created, updated int64
+	newest           string // the execution that was started last
 }
 
 // load reads a pipeline's state and its live executions. suffix locks the row.
@@ -93,7 +94,7 @@ func (d *Dispatcher) load(tx *db.Tx, l *line, suffix string) error {
 	var row pipelineRow
 	var version int64
 	err := tx.QueryRow(sqlSelectState+suffix, l.id).
-		Scan(&row.account, &row.region, &version, &text, &row.created, &row.updated)
+		Scan(&row.account, &row.region, &version, &text, &row.created, &row.updated, &row.newest)
 	if errors.Is(err, db.ErrNoRows) {
 		return ErrPipelineNotFound
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
@@ -15,115 +16,97 @@ import (
 const pruneBatch = 200
 
 // Prune forgets executions that started before a time (milliseconds) and have
-// ended, with their actions and their part of the history: one small batch of
-// one pipeline. It returns where the next batch begins, empty when this was the
-// last; the first begins at "". An execution that a stage still shows as its latest
-// stays. Logs and artifacts that nobody needs any more become Leftovers.
+// ended, with their actions and their part of the history: one small batch. It
+// returns where the next batch begins, empty when this was the last; the first
+// begins at "". An execution that a stage still shows stays. Logs and artifacts that
+// nobody needs any more become Leftovers.
 //
-// It goes from pipeline to pipeline by the keys that are there anyway: an index
-// by time would have to be written by every start.
+// It goes by the keys that are there anyway: ids of executions begin with the time.
+// An index by time would have to be written by every start.
 func (d *Dispatcher) Prune(ctx context.Context, from string, before int64) (next string, err error) {
-	at, err := parsePrunePoint(from)
-	if err != nil {
-		return "", err
+	pipeline, changes := strings.CutPrefix(from, pruneChangesOf)
+	if from != "" && !changes && uuid.Validate(from) != nil {
+		return "", fmt.Errorf("pruning history: %q is no place to begin", from)
 	}
-	err = d.DB.Read(ctx, func(tx *db.Tx) error {
-		return tx.QueryRow(sqlNextOld, at.pipeline, before).Scan(&at.next)
-	})
-	if errors.Is(err, db.ErrNoRows) {
-		return "", nil
-	}
-	if err == nil {
-		if at.next != at.pipeline {
-			at = prunePoint{pipeline: at.next}
-		}
-		err = d.DB.Write(ctx, func(tx *db.Tx) error {
-			next, err = d.pruneAt(tx, at, before)
+	err = d.DB.Write(ctx, func(tx *db.Tx) error {
+		var err error
+		if changes {
+			next, err = pruneChanges(tx, pipeline, before)
 			return err
-		})
-	}
+		}
+		if next, err = d.pruneExecutions(tx, from, before); next == "" {
+			next = pruneChangesOf
+		}
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("pruning history: %w", err)
 	}
 	return next, nil
 }
 
-// prunePoint is a place in the walk over all history: executions of a pipeline
-// from a number on. A finished pipeline is left by a name just behind it.
-type prunePoint struct {
-	pipeline string
-	seq      int64
-	next     string
-}
+// pruneChangesOf begins the places of a walk that is past the executions; behind it
+// stands the pipeline whose changes come next. No id begins with it.
+const pruneChangesOf = "changes/"
 
-func (p prunePoint) String() string { return p.pipeline + "/" + strconv.FormatInt(p.seq, 10) }
-
-func parsePrunePoint(text string) (prunePoint, error) {
-	if text == "" {
-		return prunePoint{}, nil
-	}
-	pipeline, number, _ := strings.Cut(text, "/")
-	seq, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		return prunePoint{}, fmt.Errorf("pruning history: %q is no place to begin", text)
-	}
-	return prunePoint{pipeline: pipeline, seq: seq}, nil
-}
-
-// pruneAt deletes one batch and tells where the next one begins.
-func (d *Dispatcher) pruneAt(tx *db.Tx, at prunePoint, before int64) (next string, err error) {
-	var state string
-	if err := tx.QueryRow(sqlNamedByState, at.pipeline).Scan(&state); err != nil && !errors.Is(err, db.ErrNoRows) {
-		return "", err
-	}
-	old, more, err := oldExecutions(tx, &at, before)
+// pruneExecutions forgets those of one batch of old executions that are not needed,
+// and returns the last of the batch, empty if there are no more.
+func (d *Dispatcher) pruneExecutions(tx *db.Tx, after string, before int64) (last string, err error) {
+	var old []oldExecution
+	err = each(tx, func(row scanner) error {
+		var x oldExecution
+		err := row.Scan(&x.id, &x.pipeline, &x.start)
+		old = append(old, x)
+		return err
+	}, sqlOldExecutions, after, idsFrom(before), pruneBatch)
 	if err != nil {
 		return "", err
 	}
-	for _, id := range old {
+	states := map[string]string{}
+	for _, x := range old {
+		state, known := states[x.pipeline]
+		if !known {
+			err := tx.QueryRow(sqlNamedByState, x.pipeline).Scan(&state)
+			if err != nil && !errors.Is(err, db.ErrNoRows) {
+				return "", err
+			}
+			states[x.pipeline] = state
+		}
 		// Ids are random, so finding one in the text is proof enough.
-		if strings.Contains(state, id) {
+		if x.start >= before || strings.Contains(state, x.id) {
 			continue
 		}
-		if err := d.forgetExecution(tx, id); err != nil {
+		if err := d.forgetExecution(tx, x.id); err != nil {
 			return "", err
 		}
 	}
-	moreChanges, err := pruneChanges(tx, at.pipeline, before)
+	if len(old) < pruneBatch {
+		return "", nil
+	}
+	return old[len(old)-1].id, nil
+}
+
+type oldExecution struct {
+	id, pipeline string
+	start        int64
+}
+
+// idsFrom is below every id that is made at a time in milliseconds, or later, and
+// above those from before.
+func idsFrom(at int64) string { return fmt.Sprintf("%08x-%04x", at>>16, at&0xffff) }
+
+// pruneChanges deletes a batch of the oldest changes of the first pipeline from one
+// on that has any that are old, and returns where the next batch begins, empty if
+// there is no such pipeline.
+func pruneChanges(tx *db.Tx, from string, before int64) (next string, err error) {
+	var pipeline string
+	err = tx.QueryRow(sqlNextOldChanges, from, before).Scan(&pipeline)
+	if errors.Is(err, db.ErrNoRows) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
-	if !more && !moreChanges {
-		at = prunePoint{pipeline: at.pipeline + "~"}
-	}
-	return at.String(), nil
-}
-
-// oldExecutions reads a batch of ended executions and moves at behind it. It
-// stops at the first that is young, because those after it are younger still.
-func oldExecutions(tx *db.Tx, at *prunePoint, before int64) (old []string, more bool, err error) {
-	read, young := 0, false
-	err = each(tx, func(row scanner) error {
-		var id string
-		var seq, start, live int64
-		if err := row.Scan(&id, &seq, &start, &live); err != nil {
-			return err
-		}
-		if young = young || start >= before; young {
-			return nil
-		}
-		read, at.seq = read+1, seq+1
-		if live == 0 {
-			old = append(old, id)
-		}
-		return nil
-	}, sqlOldExecutions, at.pipeline, at.seq, pruneBatch)
-	return old, read == pruneBatch, err
-}
-
-// pruneChanges deletes the oldest changes of a pipeline and tells whether there
-// may be more to delete.
-func pruneChanges(tx *db.Tx, pipeline string, before int64) (more bool, err error) {
 	read, young, last := 0, false, int64(0)
 	err = each(tx, func(row scanner) error {
 		var version, at int64
@@ -135,11 +118,14 @@ func pruneChanges(tx *db.Tx, pipeline string, before int64) (more bool, err erro
 		}
 		return nil
 	}, sqlOldChanges, pipeline, pruneBatch)
-	if err != nil || read == 0 {
-		return false, err
+	if err != nil {
+		return "", err
 	}
 	_, err = tx.Exec(sqlDeleteChanges, pipeline, last)
-	return read == pruneBatch, err
+	if read < pruneBatch {
+		pipeline += "~" // just behind it
+	}
+	return pruneChangesOf + pipeline, err
 }
 
 // forgetExecution deletes an execution that has ended, if it still has. Its row is

@@ -25,13 +25,13 @@ const (
 		insert into pipelines (id, account, region, name, version, state_version, state, created, updated)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $8)`
 	sqlUpdatePipeline = `
-		update pipelines set state_version = $2, state = $3, version = $4, updated = $5
+		update pipelines set state_version = $2, state = $3, version = $4, updated = $5, newest = $7
 		where id = $1 and state_version = $6`
 	// Of its own: the index of names holds what is not deleted, and would be
 	// written by every update that names the column.
 	sqlMarkDeleted = `update pipelines set deleted = $2 where id = $1`
 	sqlSelectState = `
-		select account, region, state_version, state, created, updated from pipelines where id = $1`
+		select account, region, state_version, state, created, updated, newest from pipelines where id = $1`
 	sqlStateVersion = `select state_version from pipelines where id = $1`
 	sqlFindPipeline = `
 		select id, version, created, updated from pipelines
@@ -53,14 +53,27 @@ const (
 	sqlSelectTags = `select key, value from pipeline_tags where pipeline_id = $1 order by key`
 
 	sqlInsertExecution = `
-		insert into pipeline_executions (id, pipeline_id, seq, live, start_time, first_change, last_change, state, changes)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+		insert into pipeline_executions (id, pipeline_id, seq, live, start_time, first_change, last_change, state, changes,
+			previous)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 	sqlUpdateExecution = `
 		update pipeline_executions set live = $2, last_change = $3, state = $4 where id = $1`
 	sqlSelectExecution = `
 		select pipeline_id, first_change, last_change, state from pipeline_executions where id = $1`
+	sqlNewestExecution = `
+		select id from pipeline_executions where id = (select newest from pipelines where id = $1)`
+	sqlPreviousExecution = `
+		select p.id from pipeline_executions x join pipeline_executions p on p.id = x.previous
+		where x.id = $1 and x.pipeline_id = $2`
+	// Each execution names the one before it: an index of a pipeline's executions
+	// would be half of what a start writes.
 	sqlListExecutions = `
-		select state from pipeline_executions where pipeline_id = $1 and seq < $2 order by seq desc limit $3`
+		with recursive list (number, state, previous) as (
+			select 1, state, previous from pipeline_executions where id = $1
+			union all
+			select number + 1, x.state, x.previous from list join pipeline_executions x on x.id = list.previous
+			where number < $2)
+		select state from list order by number`
 
 	sqlInsertAction = `
 		insert into action_executions (id, pipeline_id, execution_id, ord, version, stage, action, status,
@@ -91,16 +104,11 @@ const (
 	sqlSelectChange = `
 		select body from changes where pipeline_id = $1 and version > $2 and event_id = $3
 		union all
-		select changes from pipeline_executions where id = $4 and pipeline_id = $1`
-	// first_change grows with seq, so that the first execution that was started
-	// too late ends the search.
+		select changes from pipeline_executions where id = $4 and pipeline_id = $1 and changes <> ''`
 	sqlListChanges = `
 		select version, body from changes where pipeline_id = $1 and version between $2 and $3
 		union all
-		select first_change, changes from pipeline_executions
-		where pipeline_id = $1 and seq >= $4 and seq < coalesce((
-			select seq from pipeline_executions where pipeline_id = $1 and seq > $4 and first_change > $3 order by seq limit 1
-		), 9223372036854775807) and first_change >= $2 and changes <> ''
+		select first_change, changes from pipeline_executions where id = $4 and changes <> ''
 		order by 1`
 
 	sqlInsertEffect = `
@@ -131,16 +139,14 @@ const (
 		insert into start_tokens (pipeline_id, token, execution_id, at) values ($1, $2, $3, $4)
 		on conflict (pipeline_id, token) do update set execution_id = excluded.execution_id, at = excluded.at
 		where start_tokens.at < $5`
-	// The oldest of a pipeline's executions and of its changes tell whether it has
-	// anything to forget: both are in the order of time.
-	sqlNextOld = `
-		select id from pipelines where id >= $1 and (
-			(select start_time from pipeline_executions x where x.pipeline_id = pipelines.id order by seq limit 1) < $2 or
-			(select at from changes c where c.pipeline_id = pipelines.id order by version limit 1) < $2)
-		order by id limit 1`
 	sqlOldExecutions = `
-		select id, seq, start_time, live from pipeline_executions
-		where pipeline_id = $1 and seq >= $2 order by seq limit $3`
+		select id, pipeline_id, start_time from pipeline_executions where id > $1 and id < $2 order by id limit $3`
+	// The oldest change of a pipeline tells whether it has any that are old: they are
+	// in the order of time.
+	sqlNextOldChanges = `
+		select id from pipelines where id >= $1 and
+			(select at from changes c where c.pipeline_id = pipelines.id order by version limit 1) < $2
+		order by id limit 1`
 	sqlActionIDs       = `select id from action_executions where execution_id = $1`
 	sqlDeleteActions   = `delete from action_executions where execution_id = $1`
 	sqlDeleteExecution = `delete from pipeline_executions where id = $1`

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type writes struct {
 	version int64 // the version after the commit
 	at      int64
 	updated int64
+	newest  string // the execution that was started last
 
 	state      string
 	executions []executionWrite
@@ -46,6 +48,8 @@ type executionWrite struct {
 	// first is the version at which this commit starts the execution, 0 if an
 	// earlier one did.
 	first int64
+	// previous is the execution that was started before it.
+	previous string
 }
 
 // add takes a stepped unit in. Every event raises the version by one.
@@ -90,6 +94,7 @@ func (w *writes) prepare() error {
 		}
 		w.executions = append(w.executions, executionWrite{e: e, text: text, first: w.started(e.ID)})
 	}
+	w.chain()
 	for _, u := range w.units {
 		for _, ef := range u.decision.Effects {
 			// An action that a later event of the batch ended is never run.
@@ -101,11 +106,25 @@ func (w *writes) prepare() error {
 	return nil
 }
 
+// chain gives every execution that was started the one before it.
+func (w *writes) chain() {
+	var started []*executionWrite
+	for i := range w.executions {
+		if w.executions[i].first != 0 {
+			started = append(started, &w.executions[i])
+		}
+	}
+	slices.SortFunc(started, func(a, b *executionWrite) int { return cmp.Compare(a.e.Seq, b.e.Seq) })
+	for _, x := range started {
+		x.previous, w.newest = w.newest, x.e.ID
+	}
+}
+
 // commit writes everything in one transaction.
 func (w *writes) commit(tx *db.Tx) error {
 	w.claimed = w.claimed[:0]
 	p := &w.line.state.Pipeline
-	n, err := tx.Exec(sqlUpdatePipeline, w.line.id, w.version, w.state, p.Version, w.updated, w.base)
+	n, err := tx.Exec(sqlUpdatePipeline, w.line.id, w.version, w.state, p.Version, w.updated, w.base, w.newest)
 	if err != nil {
 		return fmt.Errorf("writing pipeline %s: %w", w.line.id, err)
 	}
@@ -171,7 +190,8 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 		if c := w.changes[x.first-w.base-1]; c.starts == x.e.ID {
 			changes = c.text
 		}
-		_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, x.e.StartTime, x.first, w.version, x.text, changes)
+		_, err := tx.Exec(sqlInsertExecution, x.e.ID, w.line.id, x.e.Seq, live, x.e.StartTime, x.first, w.version, x.text, changes,
+			x.previous)
 		if err == nil && x.e.Type == engine.Rollback {
 			err = w.insertRollback(tx, x.e)
 		}
@@ -184,19 +204,26 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 	return err
 }
 
-// remembered is what the history keeps of changes: not what the rows of action
-// and rule executions tell as well. Most starts have nothing of it.
+// remembered is what the history keeps of changes: not what the rows of executions,
+// of actions and of rules tell as well.
 func remembered(changes []engine.Change) []engine.Change {
-	if !slices.ContainsFunc(changes, func(c engine.Change) bool { return c.ActionID != "" }) {
+	told := func(c engine.Change) bool { return c.ActionID != "" || superseded(c) }
+	if !slices.ContainsFunc(changes, told) {
 		return changes
 	}
-	kept := slices.Clone(changes)
+	kept := slices.DeleteFunc(slices.Clone(changes), superseded)
 	for i := range kept {
 		c := &kept[i]
 		c.Inputs, c.Outputs, c.Deadline = nil, nil, 0
 		c.Outcome.OutputVariables, c.Outcome.ExternalExecutionID, c.Outcome.ExternalExecutionURL = nil, "", ""
 	}
 	return kept
+}
+
+// superseded reports whether a change is the end of an execution that another took
+// the place of. It is the last of its execution, whose row says all of it.
+func superseded(c engine.Change) bool {
+	return c.Kind == engine.ExecutionChanged && c.Status == engine.Superseded
 }
 
 // started returns the version at which the commit starts an execution, 0 if it
@@ -212,15 +239,22 @@ func (w *writes) started(id string) int64 {
 	return 0
 }
 
-// requested returns the execution that a unit asked for and started; empty if
-// its event is no such request. A report may start rollbacks, too, but is not
-// known by them.
+// requested returns the execution that a unit asked for and started, in whose row
+// its changes are kept; empty if its event is no such request. A report may start
+// rollbacks, too, but is not known by them. Who looks for changes of another
+// execution does not look there.
 func requested(u *unit) string {
 	switch u.ev.Body.(type) {
 	case engine.CreatePipeline, engine.StartExecution, engine.RollBack:
-		return started(u.decision.Changes)
+	default:
+		return ""
 	}
-	return ""
+	id := started(u.decision.Changes)
+	other := func(c engine.Change) bool { return c.Execution != "" && c.Execution != id && !superseded(c) }
+	if slices.ContainsFunc(u.decision.Changes, other) {
+		return ""
+	}
+	return id
 }
 
 // started returns the execution that changes tell the start of; empty if none.

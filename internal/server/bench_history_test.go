@@ -66,6 +66,7 @@ func BenchmarkHistory(b *testing.B) {
 		}
 	}
 	size = extendHistory(b, dir, size)
+	executions := middleHalf(b, dir)
 	s, err := server.Start(b.Context(), historyConfig(dir), steadyOptions())
 	if err != nil {
 		b.Fatal(err)
@@ -75,10 +76,10 @@ func BenchmarkHistory(b *testing.B) {
 	events := int64(4)
 	for _, list := range []struct {
 		operation string
-		after     func(execution int64) int64
+		after     func() string // somewhere in the middle half
 	}{
-		{"ListPipelineExecutions", func(n int64) int64 { return n }},
-		{"ListActionExecutions", func(n int64) int64 { return n * events << 20 }},
+		{"ListPipelineExecutions", func() string { return executions[rand.IntN(len(executions))] }},
+		{"ListActionExecutions", func() string { return strconv.FormatInt((size/4+rand.Int64N(size/2))*events<<20, 10) }},
 	} {
 		first := firstToken(b, c, list.operation)
 		b.Run(list.operation+"/first", func(b *testing.B) {
@@ -86,7 +87,7 @@ func BenchmarkHistory(b *testing.B) {
 		})
 		b.Run(list.operation+"/middle", func(b *testing.B) {
 			benchPage(b, c, list.operation, func() *string {
-				return tokenAt(b, first, list.after(size/4+rand.Int64N(size/2)))
+				return tokenAt(b, first, list.after())
 			})
 		})
 	}
@@ -129,7 +130,7 @@ func firstToken(b *testing.B, c *awsjson.Client, operation string) string {
 
 // tokenAt makes the token of a place that nobody wants to turn ten thousand pages
 // for. Clients cannot know how.
-func tokenAt(b *testing.B, token string, after int64) *string {
+func tokenAt(b *testing.B, token, after string) *string {
 	b.Helper()
 	text, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
@@ -139,7 +140,7 @@ func tokenAt(b *testing.B, token string, after int64) *string {
 	if err := json.Unmarshal(text, &fields); err != nil {
 		b.Fatal(err)
 	}
-	fields["after"] = strconv.FormatInt(after, 10)
+	fields["after"] = after
 	if text, err = json.Marshal(fields); err != nil {
 		b.Fatal(err)
 	}
@@ -157,11 +158,12 @@ func extendHistory(t testing.TB, dir string, size int64) int64 {
 	defer d.Close()
 	c := newCloner(secondTraces(t, d))
 	const batch = 500
+	last := newestExecution(t, d, c.pipeline)
 	for have := historyLength(t, d); have < size; have += batch {
 		var rows traces = map[string][]historyRow{}
-		last := ""
 		for n := have; n < min(size, have+batch); n++ {
 			clone, id := c.clone(n - 1) // the original is number 1
+			clone["pipeline_executions"][0]["previous"] = last
 			for _, table := range historyTables() {
 				rows[table] = append(rows[table], clone[table]...)
 			}
@@ -215,6 +217,33 @@ func historyLength(t testing.TB, d *db.DB) (n int64) {
 	return n
 }
 
+func newestExecution(t testing.TB, d *db.DB, pipeline string) (id string) {
+	t.Helper()
+	err := d.Read(t.Context(), func(tx *db.Tx) error {
+		return tx.QueryRow("select newest from pipelines where id = $1", pipeline).Scan(&id)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// middleHalf returns the ids of the executions in the middle half of a history.
+func middleHalf(t testing.TB, dir string) (ids []string) {
+	t.Helper()
+	d := historyDB(t, dir)
+	defer d.Close()
+	err := d.Read(t.Context(), func(tx *db.Tx) error {
+		var err error
+		ids, err = historyStrings(tx, "select id from pipeline_executions order by id")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids[len(ids)/4 : len(ids)*3/4]
+}
+
 // insertHistory writes rows, some with each statement.
 func insertHistory(tx *db.Tx, table string, rows []historyRow) error {
 	columns := slices.Sorted(maps.Keys(rows[0]))
@@ -246,6 +275,6 @@ func advancePipeline(tx *db.Tx, c *cloner, last string, size int64) error {
 	}
 	state = regexp.MustCompile(`"nextSeq":[0-9]+`).ReplaceAllString(state, `"nextSeq":`+strconv.FormatInt(size, 10))
 	state = regexp.MustCompile(`"(latest|succeeded)":"[^"]*"`).ReplaceAllString(state, `"$1":"`+last+`"`)
-	_, err := tx.Exec("update pipelines set state = $2, state_version = $3 where id = $1", c.pipeline, state, size*c.events)
+	_, err := tx.Exec("update pipelines set state = $2, state_version = $3, newest = $4 where id = $1", c.pipeline, state, size*c.events, last)
 	return err
 }

@@ -15,16 +15,16 @@ import (
 // body in the same run, in turns, so that whatever else the machine does slows
 // both: "ratio" is starts a second by echoes a second.
 func BenchmarkStartPipelineExecution(b *testing.B) {
-	const connections = 64
+	const connections, warm, round = 64, 4096, 2048
 	s := benchServer(b, pulse{}, newGate())
 	starts, echoes := benchClient(b, s, pipelineTarget), benchClient(b, s, echoTarget)
 	names := benchPipelines(b, starts, connections, true)
-	benchRound(b, starts, startOperation, names, 4*connections)
-	benchRound(b, echoes, echoOperation, names, 4*connections)
+	benchRound(b, starts, startOperation, names, warm)
+	benchRound(b, echoes, echoOperation, names, warm)
 	var started, echoed time.Duration
 	b.ResetTimer()
-	for left := b.N; left > 0; left -= 4096 {
-		n := min(left, 4096)
+	for left := b.N; left > 0; left -= round {
+		n := min(left, round)
 		echoed += benchRound(b, echoes, echoOperation, names, n)
 		started += benchRound(b, starts, startOperation, names, n)
 	}

@@ -84,21 +84,21 @@ func (s *Service) ListPipelineExecutions(ctx context.Context, c api.Caller, in *
 	}
 	page := pageOf(in.MaxResults, 100)
 	binding := bind("ListPipelineExecutions", p.ID, stage)
-	below, err := binding.openNumber(in.NextToken)
+	before, err := binding.open(in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	if in.NextToken != nil && below == 0 {
+	if in.NextToken != nil && before == "" {
 		return &wire.ListPipelineExecutionsOutput{PipelineExecutionSummaries: []wire.PipelineExecutionSummary{}}, nil
 	}
-	list, err := s.dispatch.Executions(ctx, p, below, page+1, stage)
+	list, err := s.dispatch.Executions(ctx, p, before, page+1, stage)
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.ListPipelineExecutionsOutput{PipelineExecutionSummaries: []wire.PipelineExecutionSummary{}}
 	if len(list) > page {
 		list = list[:page]
-		out.NextToken = binding.sealNumber(list[page-1].Seq)
+		out.NextToken = binding.seal(list[page-1].ID)
 	}
 	for i := range list {
 		out.PipelineExecutionSummaries = append(out.PipelineExecutionSummaries, executionSummary(&list[i]))
