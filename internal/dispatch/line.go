@@ -301,7 +301,7 @@ func (d *Dispatcher) findApplied(tx *db.Tx, l *line, batch []*unit) error {
 		if err != nil {
 			return err
 		}
-		u.decision = engine.Decision{Changes: changes}
+		u.decision = engine.Decision{Changes: named(changes, u.starts)}
 		u.decision.ExecutionID = started(changes)
 		u.err = errApplied
 	}

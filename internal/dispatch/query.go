@@ -404,7 +404,7 @@ func (d *Dispatcher) History(ctx context.Context, x Execution) ([]engine.Change,
 			if err := decodePart(text, &changes); err != nil {
 				return err
 			}
-			for _, c := range changes {
+			for _, c := range named(changes, x.ID) {
 				if c.Execution == x.ID {
 					list = append(list, c)
 				}

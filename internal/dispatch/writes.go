@@ -81,11 +81,12 @@ func (w *writes) prepare() error {
 			}
 		}
 		void = append(void, u.decision.Void...)
-		text, err := packPart(remembered(u.decision.Changes))
+		starts := requested(u)
+		text, err := packPart(remembered(u.decision.Changes, starts))
 		if err != nil {
 			return fmt.Errorf("encoding changes of pipeline %s: %w", w.line.id, err)
 		}
-		w.changes = append(w.changes, changesWrite{text: text, starts: requested(u)})
+		w.changes = append(w.changes, changesWrite{text: text, starts: starts})
 	}
 	for _, e := range touched {
 		text, err := packPart(e)
@@ -205,19 +206,32 @@ func (w *writes) commitExecution(tx *db.Tx, x executionWrite) error {
 }
 
 // remembered is what the history keeps of changes: not what the rows of executions,
-// of actions and of rules tell as well.
-func remembered(changes []engine.Change) []engine.Change {
-	told := func(c engine.Change) bool { return c.ActionID != "" || superseded(c) }
-	if !slices.ContainsFunc(changes, told) {
-		return changes
-	}
+// of actions and of rules tell as well. starts is the execution in whose row they
+// are kept, if any, which need not say its own name.
+func remembered(changes []engine.Change, starts string) []engine.Change {
 	kept := slices.DeleteFunc(slices.Clone(changes), superseded)
 	for i := range kept {
 		c := &kept[i]
+		if starts != "" && c.Execution == starts {
+			c.Execution = itself
+		}
 		c.Inputs, c.Outputs, c.Deadline = nil, nil, 0
 		c.Outcome.OutputVariables, c.Outcome.ExternalExecutionID, c.Outcome.ExternalExecutionURL = nil, "", ""
 	}
 	return kept
+}
+
+// itself stands for the execution in whose row a change is kept.
+const itself = "."
+
+// named gives changes from the row of an execution its name.
+func named(changes []engine.Change, execution string) []engine.Change {
+	for i := range changes {
+		if changes[i].Execution == itself {
+			changes[i].Execution = execution
+		}
+	}
+	return changes
 }
 
 // superseded reports whether a change is the end of an execution that another took
