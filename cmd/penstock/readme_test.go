@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // commandsOf lists the shell commands of a section of the README.
@@ -49,9 +51,7 @@ func commandsIn(section string) []string {
 // The sixty seconds of the README, word for word, with the real AWS command line.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("aws"); err != nil {
-		t.Skip("the AWS CLI is not installed")
-	}
+	sigv4test.AWSCLI(t)
 	var script strings.Builder
 	const build = `make build && export PATH="$PWD:$PATH"`
 	state := `"$(aws codepipeline get-pipeline-state --name website --output text --query 'stageStates[?latestExecution.status==`
@@ -80,9 +80,7 @@ func TestReadme(t *testing.T) {
 // word.
 func TestCustomActionExample(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("aws"); err != nil {
-		t.Skip("the AWS CLI is not installed")
-	}
+	sigv4test.AWSCLI(t)
 	var script strings.Builder
 	for _, command := range commandsIn(readText(t, "../../examples/custom-action/README.md")) {
 		if strings.HasPrefix(command, "aws codepipeline list-pipeline-executions") { // a person has looked
