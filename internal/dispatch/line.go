@@ -141,9 +141,9 @@ func (d *Dispatcher) drain(l *line, batch []*unit) {
 // applyBatch brings each unit of a batch to its answer.
 func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 	open := slices.Clone(batch)
-	unknown := 0
-	for tries := 0; len(open) > 0; tries++ {
-		err := d.tryBatch(l, open, tries >= lockAfter)
+	lost, unknown := 0, 0
+	for len(open) > 0 {
+		err := d.tryBatch(l, open, lost+unknown >= lockAfter)
 		if err == nil {
 			return
 		}
@@ -162,7 +162,8 @@ func (d *Dispatcher) applyBatch(l *line, batch []*unit) {
 			replayed.unit.decision = engine.Decision{ExecutionID: replayed.execution}
 			replayed.unit.err = nil
 			open = slices.DeleteFunc(open, func(u *unit) bool { return u == replayed.unit })
-		case errors.Is(err, db.ErrConflict) && tries < 100:
+		case errors.Is(err, db.ErrConflict) && lost < 100:
+			lost++
 		case errors.Is(err, db.ErrUnknownOutcome) && unknown < 3:
 			unknown++
 			for _, u := range open {
@@ -207,18 +208,9 @@ func (d *Dispatcher) tryBatch(l *line, batch []*unit, lock bool) (err error) {
 	if lock {
 		return d.tryLocked(l, batch)
 	}
-	loaded := l.state == nil || slices.ContainsFunc(batch, func(u *unit) bool { return u.retried })
+	loaded := l.state == nil || slices.ContainsFunc(batch, func(u *unit) bool { return u.retried || l.lacks(u) })
 	if loaded {
-		err := d.DB.Read(d.work, func(tx *db.Tx) error {
-			if err := d.load(tx, l, ""); err != nil {
-				return err
-			}
-			if err := d.loadMissing(tx, l, batch); err != nil {
-				return err
-			}
-			return d.findApplied(tx, l, batch)
-		})
-		if err != nil {
+		if err := d.DB.Read(d.work, func(tx *db.Tx) error { return d.loadFor(tx, l, batch, "") }); err != nil {
 			return err
 		}
 	}
@@ -239,13 +231,7 @@ func (d *Dispatcher) tryBatch(l *line, batch []*unit, lock bool) (err error) {
 func (d *Dispatcher) tryLocked(l *line, batch []*unit) error {
 	var w *writes
 	err := d.DB.Write(d.work, func(tx *db.Tx) error {
-		if err := d.load(tx, l, d.DB.Dialect().LockSuffix); err != nil {
-			return err
-		}
-		if err := d.loadMissing(tx, l, batch); err != nil {
-			return err
-		}
-		if err := d.findApplied(tx, l, batch); err != nil {
+		if err := d.loadFor(tx, l, batch, d.DB.Dialect().LockSuffix); err != nil {
 			return err
 		}
 		var err error

@@ -201,6 +201,49 @@ func TestTokenBeyondTheLimit(t *testing.T) {
 	})
 }
 
+// Executions that are over are loaded together, however many requests of a batch
+// name them, and not one by one under the lock of the pipeline.
+func TestEndedExecutionsOfOneBatch(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		b.create(small())
+		var bodies []engine.Body
+		for i := range 30 {
+			id, err := b.StartExecution(t.Context(), key, dispatch.StartRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch i % 3 { // the next start supersedes it
+			case 0:
+				bodies = append(bodies, engine.RetryStage{Stage: "Source", Execution: id})
+			case 1:
+				bodies = append(bodies, engine.RollBack{Stage: "Source", Target: id})
+			case 2:
+				bodies = append(bodies, engine.OverrideCondition{Stage: "Source", Execution: id, Gate: pipeline.GateBeforeEntry})
+			}
+		}
+		bodies = bodies[:len(bodies)-1]
+		release := b.holdWrites()
+		answered := make(chan []error, 1)
+		go func() {
+			_, errs := b.ApplyTogether(t.Context(), key, bodies...)
+			answered <- errs
+		}()
+		select {
+		case errs := <-answered:
+			release()
+			for i, err := range errs {
+				var rejection *engine.Rejection
+				if !errors.As(err, &rejection) || rejection.Reason == engine.ReasonExecutionNotFound {
+					t.Errorf("%T: %v", bodies[i], err)
+				}
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("nothing is to be written, and the lock is waited for")
+			release()
+		}
+	})
+}
+
 // holdWrites makes every write of a pipeline wait until release is called.
 func (b *bed) holdWrites() (release func()) {
 	held, hold, over := make(chan struct{}), make(chan struct{}), make(chan error)
