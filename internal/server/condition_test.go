@@ -212,3 +212,34 @@ func TestConditionsExample(t *testing.T) {
 		t.Errorf("the newest execution is %+v, want a rollback to %s", back, good)
 	}
 }
+
+// TestRuleMinutes: timeoutInMinutes of a rule comes back as it went in, created and
+// updated, and without it there is none.
+func TestRuleMinutes(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	timed, untimed := ruleOf("Timed", "VariableCheck", nil), ruleOf("Untimed", "VariableCheck", nil)
+	for _, r := range []*types.RuleDeclaration{&timed, &untimed} {
+		r.Configuration = map[string]string{"Variable": "a", "Operator": "EQ", "Value": "a"}
+	}
+	for _, minutes := range []int32{7, 9} {
+		timed.TimeoutInMinutes = aws.Int32(minutes)
+		gated := reviewStage(nil)
+		gated.BeforeEntry = &types.BeforeEntryConditions{Conditions: []types.Condition{{
+			Result: types.ResultFail, Rules: []types.RuleDeclaration{timed, untimed},
+		}}}
+		declared := declare("gated", pulseStage(), gated)
+		if minutes == 7 {
+			b.create(declared)
+		} else {
+			_, err := b.cp.UpdatePipeline(t.Context(), &cp.UpdatePipelineInput{Pipeline: declared})
+			b.must(err)
+		}
+		got, err := b.cp.GetPipeline(t.Context(), &cp.GetPipelineInput{Name: aws.String("gated")})
+		b.must(err)
+		rules := got.Pipeline.Stages[1].BeforeEntry.Conditions[0].Rules
+		if aws.ToInt32(rules[0].TimeoutInMinutes) != minutes || rules[1].TimeoutInMinutes != nil {
+			t.Errorf("rules %+v, want %d minutes and none", rules, minutes)
+		}
+	}
+}

@@ -244,7 +244,7 @@ resource "aws_codepipeline" "regions" {
 
 # Stage conditions, in a queue. No rule has timeout_in_minutes: the provider, up to
 # version 5.100 at least, never sends it (it looks for another type of number than its
-# schema has), so that every plan wants to set it, at AWS as well.
+# schema has), so that every plan wants to set it, at AWS as well (TestRuleMinutes has the server's part).
 resource "aws_codepipeline" "gated" {
   name           = "four"
   role_arn       = local.role
