@@ -356,3 +356,33 @@ func TestInvokeRule(t *testing.T) {
 		})
 	}
 }
+
+// A rule whose job nobody answers in its time was not judged: its condition is
+// Errored, whatever its job was to mean.
+func TestInvokeRuleInVain(t *testing.T) {
+	rule := func() *invoker { return newInvoker(pipeline.CategoryRule, pipeline.OwnerRule, "LambdaInvoke") }
+	for name, failureHolds := range map[string]bool{"plain": false, "inverted": true} {
+		t.Run(name, func(t *testing.T) {
+			eachInvoker(t, rule, func(t *testing.T, b *invokeBed) {
+				b.invoker.terms.Timeout, b.invoker.terms.FailureHolds = 60*time.Millisecond, failureHolds
+				d := small()
+				d.Stages[1].BeforeEntry = conditionOf(pipeline.ResultFail, "Ask")
+				r := &d.Stages[1].BeforeEntry.Conditions[0].Rules[0]
+				r.RuleTypeID.Provider, r.Configuration = "LambdaInvoke", map[string]string{"FunctionName": "f"}
+				id := b.create(d)
+				_, fetched := b.source.next(t)
+				fetched(succeeded(nil))
+				b.invoker.brought(t)
+				b.invoker.delivered()
+				x := b.await(id, engine.Failed)
+				if gates := x.Stages[1].Gates; len(gates) != 1 || gates[0].Status != engine.Errored {
+					t.Errorf("gates %+v", gates)
+				}
+				rules, err := b.RuleExecutions(t.Context(), b.pipeline(), id, 0, 10)
+				if err != nil || len(rules) != 1 || rules[0].Status != engine.Failed || rules[0].Outcome.ErrorMessage != "too long" {
+					t.Errorf("rules %+v, %v", rules, err)
+				}
+			})
+		})
+	}
+}

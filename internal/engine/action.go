@@ -143,7 +143,7 @@ func (m *machine) actionReported(b ActionReported) {
 		status = Succeeded
 	}
 	if e.rule(action.ID) != nil {
-		action.Errored = !b.Succeeded && b.Outcome.ErrorCode != "" && b.Outcome.ErrorCode != jobFailed
+		action.Errored = !b.Succeeded && (b.TimedOut || b.Outcome.ErrorCode != "" && b.Outcome.ErrorCode != jobFailed)
 		m.endRule(e, action, Change{Status: status, Outcome: b.Outcome})
 		return
 	}

@@ -98,6 +98,9 @@ type ActionReported struct {
 	// Action is the action or rule execution id.
 	Action    string
 	Succeeded bool
+	// TimedOut says that nobody reported: the time of a job was over. Nobody knows
+	// what a rule would have said then.
+	TimedOut bool
 	// Produced names the output artifacts that were written.
 	Produced []string
 	Revision *pipeline.Revision

@@ -243,7 +243,8 @@ func (m *jobMachine) timePassed() {
 		m.end(JobTimedOut, "")
 	case m.Status == JobInProgress && m.Until != 0 && m.Until <= m.at:
 		m.end(JobTimedOut, "")
-		m.report().Outcome = Outcome{
+		report := m.report()
+		report.TimedOut, report.Outcome = true, Outcome{
 			ErrorCode: jobFailed, ErrorMessage: m.Terms.TimeoutMessage, ExternalExecutionID: m.Progress.ExternalExecutionID,
 		}
 	}

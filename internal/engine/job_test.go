@@ -252,6 +252,9 @@ func printReport(r *engine.ActionReported) string {
 	if r.Succeeded {
 		text = fmt.Sprintf("  report %s/%s succeeded produced=%v", r.Execution, r.Action, r.Produced)
 	}
+	if r.TimedOut {
+		text += ", out of time"
+	}
 	if r.Revision != nil {
 		text += " revision=" + r.Revision.ID
 	}

@@ -35,6 +35,7 @@ import (
 //	ok E action [produced=a], fail E action   the provider's report; of a rule too;
 //	                    action#n is its n-th attempt, otherwise it is the latest
 //	error E rule        the provider cannot judge the rule
+//	late E rule         the job of the rule has run out of its time
 //	approve E action [summary=text] [token=t] [stage=s], reject ...
 //	deadline E action   says that the action's time-out has come
 //	disable stage [outbound] [reason=text], enable stage [outbound]
@@ -164,6 +165,10 @@ func (s *scenario) body(t *testing.T, cmd string, args args) engine.Body {
 		return engine.ActionReported{
 			Execution: s.id(args.word(0)), Action: s.attempt(args),
 			Outcome: engine.Outcome{ErrorCode: "ConfigurationError"},
+		}
+	case "late":
+		return engine.ActionReported{
+			Execution: s.id(args.word(0)), Action: s.attempt(args), TimedOut: true, Outcome: engine.Outcome{ErrorCode: "JobFailed"},
 		}
 	case "ok", "fail":
 		return s.report(args, cmd == "ok")

@@ -106,7 +106,7 @@ func (h *history) ruleEnded(f fact) {
 	switch b := f.o.ev.Body.(type) {
 	case engine.ActionReported:
 		ok = b.Action == a.id && (f.Status == engine.Succeeded) == b.Succeeded && f.Status != engine.Abandoned
-		a.errored = !b.Succeeded && b.Outcome.ErrorCode != "" && b.Outcome.ErrorCode != jobFailed
+		a.errored = !b.Succeeded && (b.TimedOut || b.Outcome.ErrorCode != "" && b.Outcome.ErrorCode != jobFailed)
 	case engine.DeadlineReached:
 		ok = b.Action == a.id && f.Status == engine.Failed && h.isDue(f, a)
 		a.errored = true

@@ -70,11 +70,11 @@ var jobPlants = []plant{
 	{"job has all the time", "job_step.go", `if m.Terms.Timeout > 0 {`,
 		`if m.Terms.Timeout > 0 && !planted("job has all the time") {`},
 	{"time-out of a job not reported", "job_step.go", `		m.end(JobTimedOut, "")
-		m.report().Outcome`, `		m.end(JobTimedOut, "")
+		report := m.report()`, `		m.end(JobTimedOut, "")
 		if planted("time-out of a job not reported") {
 			return
 		}
-		m.report().Outcome`},
+		report := m.report()`},
 	{"withdrawn from who has it", "job_step.go", `if m.Status != JobInProgress {`,
 		`if m.Status != JobInProgress || planted("withdrawn from who has it") {`},
 	{"withdrawn but offered", "job_step.go", `		m.Status = JobFailed
