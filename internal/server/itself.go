@@ -94,8 +94,11 @@ func (c Config) endpointsOfTools(ctx context.Context) []endpoint {
 			list[i].asked = append(list[i].asked, what)
 			return
 		}
-		instead := "unset " + key + " where the server starts, it is for AWS tools (eval \"$(penstock env)\" sets AWS_ENDPOINT_URL), or start it from another shell"
-		if key == "endpoint_url" {
+		instead := "unset " + key + " where the server starts, or start it from another shell"
+		switch key {
+		case "AWS_ENDPOINT_URL":
+			instead += "; it is for AWS tools, and eval \"$(penstock env)\" sets it"
+		case "endpoint_url":
 			instead = "take it out of the profile of AWS's configuration file, or use another profile (AWS_PROFILE)"
 		}
 		list = append(list, endpoint{key: key, url: at, asked: []string{what}, instead: instead})
