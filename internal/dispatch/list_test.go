@@ -166,3 +166,22 @@ func TestMigrationOfLists(t *testing.T) {
 		}
 	})
 }
+
+// What succeeded in a stage is listed to go back to, and nobody can go back to a
+// rollback.
+func TestRollbacksAreNotToGoBackTo(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		first := b.create(small())
+		b.finish(first)
+		second := b.succeed()
+		back := b.rollBackTo(first)
+		list, err := b.Executions(t.Context(), b.pipeline(), "", 10, "Build")
+		var got []string
+		for i := range list {
+			got = append(got, list[i].ID)
+		}
+		if err != nil || !slices.Equal(got, []string{second, first}) {
+			t.Errorf("succeeded in Build: %q, %v; want %q without the rollback %s", got, err, []string{second, first}, back)
+		}
+	})
+}

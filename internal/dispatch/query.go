@@ -177,8 +177,8 @@ func readExecution(tx *db.Tx, id string) (Execution, error) {
 
 // Executions lists the executions of a pipeline started before another, newest
 // first, at most limit; before "" starts at the newest. With succeededIn only those
-// are listed that succeeded in the stage under the current definition. Those before
-// one whose history is over are over, too.
+// are listed that succeeded in the stage under the current definition and are no
+// rollbacks: what a stage can go back to.
 func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, before string, limit int, succeededIn string) ([]engine.Execution, error) {
 	batch := limit
 	if succeededIn != "" {
@@ -189,7 +189,7 @@ func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, before string, 
 		next, err := executionBefore(tx, p.ID, before)
 		for next != "" && err == nil && len(list) < limit {
 			next, err = eachExecution(tx, p.ID, next, batch, func(e *engine.Execution) bool {
-				if succeededIn == "" || e.Version == p.Version && e.SucceededIn(succeededIn) {
+				if succeededIn == "" || e.Version == p.Version && e.Type != engine.Rollback && e.SucceededIn(succeededIn) {
 					list = append(list, *e)
 				}
 				// An older version never comes after a newer one: no match is left.
