@@ -26,7 +26,7 @@ func (x *explainer) ended(e *Execution) []Finding {
 	case Cancelled:
 		// An update cancels all that run under the version before it.
 		f.Kind, f.Version = FoundCancelled, e.Version+1
-		f.Remedies = []Remedy{{Kind: RemedyStart}}
+		f.Remedies = x.starts()
 		return append([]Finding{f}, x.unfinished(e)...)
 	case Stopped:
 		f.Kind = FoundStopped
@@ -36,7 +36,7 @@ func (x *explainer) ended(e *Execution) []Finding {
 		if x.leftInside(e) {
 			f.Remedies = x.retries(e)
 		} else {
-			f.Remedies = []Remedy{{Kind: RemedyStart}}
+			f.Remedies = x.starts()
 		}
 		return append([]Finding{f}, x.unfinished(e)...)
 	}
@@ -75,7 +75,7 @@ func (x *explainer) failed(e *Execution) []Finding {
 		if strings.HasPrefix(e.Summary, limitPrefix) {
 			f.Kind = FoundLimitReached
 		}
-		f.Remedies = []Remedy{{Kind: RemedyStart}}
+		f.Remedies = x.starts()
 		return []Finding{f}
 	}
 	list, r := retried(e), e.record()
@@ -123,6 +123,17 @@ func (x *explainer) gateFailed(e *Execution, g *Gate) []Finding {
 		}
 	}
 	return list
+}
+
+// starts is a start without any values, if Step would accept it and the execution
+// could begin.
+func (x *explainer) starts() []Remedy {
+	plan := x.plans.Plan(x.s.Pipeline.Version)
+	_, missing, _, _ := pipeline.ResolveVariables(plan.Variables, nil)
+	if x.full(plan.Mode) || len(missing) > 0 {
+		return nil
+	}
+	return []Remedy{{Kind: RemedyStart}}
 }
 
 // rollBacks is a rollback of the stage to the last execution that succeeded in

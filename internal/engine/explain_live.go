@@ -13,7 +13,7 @@ func (x *explainer) waiting(e *Execution, withHolder bool) []Finding {
 	if e.Stale {
 		list = append(list, Finding{
 			Kind: FoundTransitionExpired, Execution: e.ID, Stage: stage, Since: e.WaitingSince,
-			Remedies: []Remedy{{Kind: RemedyStop, Execution: e.ID}, {Kind: RemedyStart}},
+			Remedies: append([]Remedy{{Kind: RemedyStop, Execution: e.ID}}, x.starts()...),
 		})
 	}
 	list = append(list, x.disabled(e, stage, false)...)
@@ -67,7 +67,7 @@ func (x *explainer) disabled(e *Execution, stage string, outbound bool) []Findin
 		f.Remedies = []Remedy{{Kind: RemedyEnableTransition, Stage: stage, Outbound: outbound}}
 	}
 	if f.Expired && !e.Stale {
-		f.Remedies = append(f.Remedies, Remedy{Kind: RemedyStop, Execution: e.ID}, Remedy{Kind: RemedyStart})
+		f.Remedies = append(append(f.Remedies, Remedy{Kind: RemedyStop, Execution: e.ID}), x.starts()...)
 	}
 	return []Finding{f}
 }

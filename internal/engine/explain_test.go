@@ -236,6 +236,7 @@ func TestNothingWaitsForNothing(t *testing.T) {
 			"mode "+mode+"\nSource/Fetch source\nBuild/Make build\nBuild/Test build\nBuild beforeEntry FAIL check\n"+
 				"Build onSuccess "+result+" verify\nBuild onFailure RETRY retry=FAILED_ACTIONS\nDeploy/Ship build\nDeploy onFailure "+result)
 	}
+	shapes = append(shapes, "mode QUEUED\nvar Needed\nSource/Fetch source\nDeploy/Ship build")
 	slices.Sort(shapes)
 	plans := map[string]*pipeline.Plan{}
 	for _, shape := range shapes {

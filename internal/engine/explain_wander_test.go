@@ -145,11 +145,15 @@ func (w *wanderer) try(r engine.Remedy) {
 	case engine.RemedyStop, engine.RemedyAbandon:
 		body = engine.StopExecution{Execution: r.Execution, Abandon: r.Kind == engine.RemedyAbandon}
 	case engine.RemedyStart:
-		return // always possible, but for the quota and missing variables
+		body = engine.StartExecution{Trigger: engine.Trigger{Type: engine.TriggerStartPipelineExecution}}
 	default:
 		w.t.Fatalf("remedy %q", r.Kind)
 	}
-	if _, _, err := w.attempt(body); err != nil {
+	s, d, err := w.attempt(body)
+	if err != nil {
 		w.t.Fatalf("remedy %+v is refused: %v", r, err)
+	}
+	if r.Kind == engine.RemedyStart && s.Execution(d.ExecutionID) == nil {
+		w.t.Fatalf("remedy %+v starts what cannot begin: %+v", r, d.Touched)
 	}
 }
