@@ -103,7 +103,11 @@ func stormy(mode pipeline.ExecutionMode) pipeline.Declaration {
 	d.ExecutionMode = mode
 	d.Stages[1].OnFailure = &pipeline.FailureConditions{Result: pipeline.ResultRetry}
 	d.Stages[2].BeforeEntry = conditionOf(pipeline.ResultFail, "Enter")
-	d.Stages[3].OnSuccess = conditionOf(pipeline.ResultRollback, "Keep", "KeepToo")
+	sentBack := pipeline.ResultRollback
+	if mode == pipeline.ModeParallel {
+		sentBack = pipeline.ResultFail
+	}
+	d.Stages[3].OnSuccess = conditionOf(sentBack, "Keep", "KeepToo")
 	d.Stages[1].Actions[0].Configuration = nil
 	twin := d.Stages[1].Actions[0]
 	twin.Name, twin.Namespace, twin.OutputArtifacts = "Twin", "", nil

@@ -64,7 +64,11 @@ func (s *shape) stage(i int) {
 		s.gate(name, "beforeEntry", "FAIL", "SKIP")
 	}
 	if s.chance("success") && i > 0 {
-		s.gate(name, "onSuccess", "FAIL", "ROLLBACK")
+		results := []string{"FAIL", "ROLLBACK"}
+		if s.mode == "PARALLEL" {
+			results = results[:1]
+		}
+		s.gate(name, "onSuccess", results...)
 	}
 	if s.chance("failure") {
 		results := []string{"RETRY", "SKIP", "FAIL"}

@@ -195,6 +195,7 @@ func approvalRules() []Rule {
 			"An entry condition with the result SKIP can only have LambdaInvoke and VariableCheck rules: rule '<rule>' of stage '<stage>'"),
 		kept("S45", invalidStage, "each gate has the results that it can have, and rules",
 			"The <gate> condition of stage '<stage>' cannot have the result <result>",
+			"The <gate> condition of stage '<stage>' cannot have the result <result> in a PARALLEL pipeline",
 			"The <gate> condition of stage '<stage>' has a retryConfiguration, which needs the result RETRY",
 			"The <gate> condition of stage '<stage>' has no rules"),
 		kept("S46", invalidStage, "the first stage does not roll back", "The first stage of a pipeline cannot be rolled back: '<stage>'"),

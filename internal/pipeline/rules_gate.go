@@ -84,6 +84,9 @@ func gateResults(v *view) string {
 				if c.Result != "" && !slices.Contains(g.allowed, c.Result) {
 					return fmt.Sprintf("The %s condition of stage '%s' cannot have the result %s", g.name, s.Name, c.Result)
 				}
+				if v.mode == ModeParallel && c.Result == ResultRollback { // S18 knows failures only
+					return fmt.Sprintf("The %s condition of stage '%s' cannot have the result %s in a PARALLEL pipeline", g.name, s.Name, c.Result)
+				}
 			}
 		}
 	}

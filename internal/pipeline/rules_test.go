@@ -110,6 +110,10 @@ func structureBreaches() []breach {
 			d.ExecutionMode = ModeParallel
 			d.Stages[1].OnFailure = &FailureConditions{Result: ResultRollback}
 		}, invalidStage, "Failure conditions with rollback result type cannot be added to a PARALLEL pipeline."},
+		{"S45", "parallel rollback after success", func(d *Declaration) {
+			d.ExecutionMode = ModeParallel
+			d.Stages[1].OnSuccess = gateOf(ResultRollback, "VariableCheck")
+		}, invalidStage, "The onSuccess condition of stage 'Build' cannot have the result ROLLBACK in a PARALLEL pipeline"},
 		{"S19", "result and conditions", func(d *Declaration) {
 			d.Stages[1].OnFailure = &FailureConditions{Result: ResultRetry, Conditions: gateOf(ResultRollback, "CloudWatchAlarm").Conditions}
 		}, invalidStage, "The following stage cannot have a failure exit gate configured with both top level result and conditions: 'Build"},

@@ -27,6 +27,9 @@ func drawGates(rng *rand.Rand, stage *pipeline.StageDeclaration, g gateDraw) {
 		if !g.first {
 			result = pick(rng, pipeline.ResultFail, pipeline.ResultRollback)
 		}
+		if g.mode == pipeline.ModeParallel {
+			result = pipeline.ResultFail
+		}
 		stage.OnSuccess = &pipeline.Conditions{Conditions: g.condition(rng, result, g.after)}
 	}
 	if rng.IntN(2) == 0 {
