@@ -252,14 +252,15 @@ func (s *storm) judge(t *testing.T) {
 		for _, r := range rules {
 			actions = append(actions, r.ActionExecution)
 		}
-		retries := 0
+		retries := map[string]int{}
 		for _, r := range e.Stages {
-			retries += r.AutoRetries + r.ManualRetries
+			retries[r.Name] = r.AutoRetries + r.ManualRetries
 		}
-		names := map[string]int{}
+		attempts := map[[2]string]int{}
 		for _, a := range actions {
-			if names[a.Action]++; names[a.Action] > 1+retries {
-				t.Errorf("action %s of %s has %d executions after %d retries", a.Action, e.ID, names[a.Action], retries)
+			at := [2]string{a.Stage, a.Action}
+			if attempts[at]++; attempts[at] > 1+retries[a.Stage] {
+				t.Errorf("action %v of %s has %d executions after %d retries", at, e.ID, attempts[at], retries[a.Stage])
 			}
 			if a.Status == engine.InProgress {
 				t.Errorf("action %s of %s is in progress, its execution %s", a.Action, e.ID, e.Status)
