@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +23,8 @@ import (
 //     fsync. For information.
 //   - store: PutObject of a new key, SQLite with synchronous=FULL.
 //   - http: the same over HTTP, signed.
+//   - bare: a signed PUT of 4 KiB to a handler that checks the signature, appends
+//     the content to a file and syncs it: no store over HTTP can be faster.
 //   - floor: a signed HEAD of a bucket that does not exist: HTTP and signatures,
 //     and no write.
 //
@@ -33,7 +36,8 @@ func BenchmarkSmallPuts(b *testing.B) {
 		name string
 		do   func(n int) error
 	}{
-		{"append", f.append}, {"overwrite", f.overwrite}, {"store", f.store}, {"http", f.http}, {"floor", f.floor},
+		{"append", f.append}, {"overwrite", f.overwrite}, {"store", f.store}, {"http", f.http}, {"bare", f.bare},
+		{"floor", f.floor},
 	}
 	const turn = 64
 	spent := make([]time.Duration, len(kinds))
@@ -66,7 +70,9 @@ type smallPuts struct {
 	b               *testing.B
 	puts            *Store
 	client          signedClient
+	bareClient      signedClient
 	growing, steady *os.File
+	appended        *os.File // by the bare handler
 	content         []byte
 }
 
@@ -77,11 +83,14 @@ func newSmallPuts(b *testing.B) *smallPuts {
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := httptest.NewServer(handler)
-	b.Cleanup(server.Close)
-	f.client = signedClient{server.Client(), server.URL}
+	f.client = f.serve(handler)
+	f.bareClient = f.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := f.keepBare(handler.auth, r); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	}))
 	dir := b.TempDir()
-	for name, file := range map[string]**os.File{"growing": &f.growing, "steady": &f.steady} {
+	for name, file := range map[string]**os.File{"growing": &f.growing, "steady": &f.steady, "appended": &f.appended} {
 		if *file, err = os.Create(filepath.Join(dir, name)); err != nil {
 			b.Fatal(err)
 		}
@@ -90,11 +99,32 @@ func newSmallPuts(b *testing.B) *smallPuts {
 	return f
 }
 
-func (f *smallPuts) append(int) error {
-	if _, err := f.growing.Write(f.content); err != nil {
+func (f *smallPuts) serve(h http.Handler) signedClient {
+	server := httptest.NewServer(h)
+	f.b.Cleanup(server.Close)
+	return signedClient{server.Client(), server.URL}
+}
+
+func (f *smallPuts) append(int) error { return appendSynced(f.growing, f.content) }
+
+func appendSynced(file *os.File, content []byte) error {
+	if _, err := file.Write(content); err != nil {
 		return err
 	}
-	return f.growing.Sync()
+	return file.Sync()
+}
+
+// keepBare is the least that a durable put can be.
+func (f *smallPuts) keepBare(auth Authenticator, r *http.Request) error {
+	_, body, err := auth.Authenticate(r)
+	if err != nil {
+		return err
+	}
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	return appendSynced(f.appended, content)
 }
 
 func (f *smallPuts) overwrite(int) error {
@@ -111,6 +141,10 @@ func (f *smallPuts) store(n int) error {
 
 func (f *smallPuts) http(n int) error {
 	return f.client.do(f.b.Context(), http.MethodPut, "/"+bucket+"/http/"+strconv.Itoa(n), f.content, http.StatusOK)
+}
+
+func (f *smallPuts) bare(int) error {
+	return f.bareClient.do(f.b.Context(), http.MethodPut, "/bare", f.content, http.StatusOK)
 }
 
 func (f *smallPuts) floor(int) error {
