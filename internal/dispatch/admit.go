@@ -8,6 +8,7 @@ import (
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/pipeline"
+	"github.com/penstock-cd/penstock/internal/provider"
 )
 
 // definition is a version of a declaration on its way into a commit.
@@ -51,6 +52,9 @@ func (d *Dispatcher) admit(ctx context.Context, key Key, sent, stored pipeline.D
 	if lost != nil {
 		return nil, lost
 	}
+	if violation := d.checkConfigurations(&plan); violation != nil {
+		return nil, violation
+	}
 	if missing := pipeline.Unsupported(kept, d.InertTriggers); len(missing) > 0 {
 		return nil, &pipeline.Violation{
 			Rule: "unsupported", Exception: "InvalidStructureException",
@@ -63,6 +67,50 @@ func (d *Dispatcher) admit(ctx context.Context, key Key, sent, stored pipeline.D
 	}
 	def.secrets = def.vault.secrets
 	return def, nil
+}
+
+// checkConfigurations asks providers about what their schemas cannot say.
+func (d *Dispatcher) checkConfigurations(plan *pipeline.Plan) *pipeline.Violation {
+	for i := range plan.Stages {
+		stage := &plan.Stages[i]
+		if violation := d.checkAll(stage, "action", stage.Actions); violation != nil {
+			return violation
+		}
+		for _, name := range []string{pipeline.GateBeforeEntry, pipeline.GateOnSuccess, pipeline.GateOnFailure} {
+			g := stage.Gate(name)
+			if g == nil {
+				continue
+			}
+			if violation := d.checkAll(stage, "rule", g.Rules); violation != nil {
+				return violation
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Dispatcher) checkAll(stage *pipeline.StagePlan, noun string, attempts []pipeline.ActionPlan) *pipeline.Violation {
+	for i := range attempts {
+		a := &attempts[i]
+		p, _ := d.Catalogue.Provider(a.Type)
+		checker, ok := p.(provider.Checker)
+		if !ok {
+			continue
+		}
+		known := map[string]string{}
+		for _, entry := range a.Configuration {
+			if len(entry.Text.References()) == 0 {
+				known[entry.Key] = entry.Text.Source
+			}
+		}
+		if err := checker.Check(known); err != nil {
+			return &pipeline.Violation{
+				Rule: "configuration", Exception: "InvalidActionDeclarationException",
+				Message: fmt.Sprintf("The configuration of %s '%s' of stage '%s' is not valid: %v", noun, a.Name, stage.Name, err),
+			}
+		}
+	}
+	return nil
 }
 
 // usableTypes knows the types that a declaration uses, without deleted ones.

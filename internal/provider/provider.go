@@ -41,10 +41,12 @@ type Provider interface {
 }
 
 // Checker is implemented by a provider whose configuration has rules that the
-// schema cannot say.
+// schema cannot say. What it refuses is refused with the pipeline, not when an
+// execution gets there.
 type Checker interface {
-	// Check reports the first violated rule of an action's declaration.
-	Check(a pipeline.ActionPlan) *pipeline.Violation
+	// Check judges the configuration values that are known before anything runs:
+	// those with references are not among them. The error names the key.
+	Check(known map[string]string) error
 }
 
 // Attempt is one try to carry out an action, as a provider sees it: resolved,

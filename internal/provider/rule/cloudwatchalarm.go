@@ -24,7 +24,10 @@ type CloudWatchAlarm struct {
 	now  func() time.Time
 }
 
-var _ provider.Provider = (*CloudWatchAlarm)(nil)
+var (
+	_ provider.Provider = (*CloudWatchAlarm)(nil)
+	_ provider.Checker  = (*CloudWatchAlarm)(nil)
+)
 
 // NewCloudWatchAlarm returns the provider. It reads the SDK's configuration when
 // the first rule asks: one that is broken concerns nobody else. now is the clock;
@@ -80,6 +83,16 @@ func readWatch(configuration map[string]string) (watch, error) {
 		w.wait = time.Duration(minutes) * time.Minute
 	}
 	return w, nil
+}
+
+// Check implements provider.Checker.
+func (p *CloudWatchAlarm) Check(known map[string]string) error {
+	w := map[string]string{"AlarmName": "of a reference", "AlarmStates": known["AlarmStates"], "WaitTime": known["WaitTime"]}
+	if name, given := known["AlarmName"]; given {
+		w["AlarmName"] = name
+	}
+	_, err := readWatch(w)
+	return err
 }
 
 // Start looks at the alarm for the first time.

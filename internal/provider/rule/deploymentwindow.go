@@ -18,7 +18,10 @@ type DeploymentWindow struct {
 	now func() time.Time
 }
 
-var _ provider.Provider = (*DeploymentWindow)(nil)
+var (
+	_ provider.Provider = (*DeploymentWindow)(nil)
+	_ provider.Checker  = (*DeploymentWindow)(nil)
+)
 
 // NewDeploymentWindow returns the provider. now is the clock; nil: time.Now.
 func NewDeploymentWindow(now func() time.Time) *DeploymentWindow {
@@ -30,6 +33,19 @@ func NewDeploymentWindow(now func() time.Time) *DeploymentWindow {
 
 // Type implements provider.Provider.
 func (p *DeploymentWindow) Type() pipeline.ActionType { return ruleType("DeploymentWindow") }
+
+// Check implements provider.Checker.
+func (p *DeploymentWindow) Check(known map[string]string) error {
+	if expression, given := known["Cron"]; given {
+		if _, err := parseCron(expression); err != nil {
+			return fmt.Errorf("the Cron expression %q cannot be read: %w", shown(expression), err)
+		}
+	}
+	if _, err := parseZone(known["TimeZone"]); err != nil {
+		return fmt.Errorf("the TimeZone cannot be read: %w", err)
+	}
+	return nil
+}
 
 // Closed is the state of a DeploymentWindow rule that waits.
 type Closed struct {

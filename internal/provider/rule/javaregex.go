@@ -18,13 +18,9 @@ const matchPatience = 2 * time.Second
 // java.util.regex, and gives up after a time. An error says why the expression
 // cannot be judged.
 func javaMatches(pattern, text string, patience time.Duration) (bool, error) {
-	translated, err := translate(pattern)
+	compiled, err := compileJava(pattern)
 	if err != nil {
 		return false, err
-	}
-	compiled, err := regexp2.Compile(`\A(?:`+translated+`)\z`, regexp2.None)
-	if err != nil {
-		return false, fmt.Errorf("it is not a regular expression: %w", err)
 	}
 	compiled.MatchTimeout = patience
 	matched, err := compiled.MatchString(text)
@@ -32,6 +28,19 @@ func javaMatches(pattern, text string, patience time.Duration) (bool, error) {
 		return false, fmt.Errorf("it takes longer than %v to match", patience)
 	}
 	return matched, nil
+}
+
+// compileJava compiles what is to match a whole text.
+func compileJava(pattern string) (*regexp2.Regexp, error) {
+	translated, err := translate(pattern)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := regexp2.Compile(`\A(?:`+translated+`)\z`, regexp2.None)
+	if err != nil {
+		return nil, fmt.Errorf("it is not a regular expression: %w", err)
+	}
+	return compiled, nil
 }
 
 // translator rewrites a regular expression of Java for the engine of regexp2,

@@ -2,6 +2,8 @@ package rule
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
@@ -13,7 +15,10 @@ import (
 // resolved configuration.
 type VariableCheck struct{ still }
 
-var _ provider.Provider = (*VariableCheck)(nil)
+var (
+	_ provider.Provider = (*VariableCheck)(nil)
+	_ provider.Checker  = (*VariableCheck)(nil)
+)
 
 // NewVariableCheck returns the provider.
 func NewVariableCheck() *VariableCheck { return &VariableCheck{} }
@@ -29,6 +34,23 @@ func (p *VariableCheck) Start(_ context.Context, a provider.Attempt) (provider.R
 // Await compares again.
 func (p *VariableCheck) Await(ctx context.Context, a provider.Attempt) (provider.Report, error) {
 	return p.Start(ctx, a)
+}
+
+// Check implements provider.Checker.
+func (p *VariableCheck) Check(known map[string]string) error {
+	operator, given := known["Operator"]
+	if !given {
+		return nil
+	}
+	if !slices.Contains([]string{"EQ", "NE", "CONTAINS", "MATCHES"}, operator) {
+		return fmt.Errorf("the Operator %q is not one of EQ, NE, CONTAINS and MATCHES", shown(operator))
+	}
+	if value, given := known["Value"]; given && operator == "MATCHES" {
+		if _, err := compileJava(value); err != nil {
+			return fmt.Errorf("the Value cannot be used as a Java regular expression: %w", err)
+		}
+	}
+	return nil
 }
 
 func compare(configuration map[string]string) provider.Report {
