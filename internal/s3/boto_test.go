@@ -15,7 +15,15 @@ import (
 func TestBoto3(t *testing.T) {
 	t.Parallel()
 	sigv4test.Boto3(t)
-	f := newFace(t, false)
+	for name, open := range map[string]func(*testing.T, bool) *face{"sqlite": newFace, "postgres": newFacePostgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testBoto3(t, open(t, false))
+		})
+	}
+}
+
+func testBoto3(t *testing.T, f *face) {
 	f.maxRow = maxRow
 	cmd := exec.CommandContext(t.Context(), "python3", "testdata/conformance.py")
 	for _, entry := range os.Environ() {

@@ -23,6 +23,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/penstock-cd/penstock/internal/api"
+	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/db/dbtest"
 	"github.com/penstock-cd/penstock/internal/iam"
 	"github.com/penstock-cd/penstock/internal/sigv4"
@@ -66,7 +67,18 @@ func signedHandler(s *Store, logger *slog.Logger) (*Handler, error) {
 
 func newFace(t *testing.T, tls bool) *face {
 	t.Helper()
-	f := &face{fixture: newFixture(t, dbtest.SQLite(t))}
+	return newFaceOn(t, dbtest.SQLite(t), tls)
+}
+
+// newFacePostgres is a face over PostgreSQL.
+func newFacePostgres(t *testing.T, tls bool) *face {
+	t.Helper()
+	return newFaceOn(t, dbtest.Postgres(t), tls)
+}
+
+func newFaceOn(t *testing.T, d *db.DB, tls bool) *face {
+	t.Helper()
+	f := &face{fixture: newFixture(t, d)}
 	handler, err := signedHandler(f.Store, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	f.must(err)
 	f.serve(handler, tls)

@@ -10,7 +10,15 @@ import (
 
 func TestRawRefusals(t *testing.T) {
 	t.Parallel()
-	f := newFace(t, false)
+	for name, open := range map[string]func(*testing.T, bool) *face{"sqlite": newFace, "postgres": newFacePostgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testRawRefusals(t, open(t, false))
+		})
+	}
+}
+
+func testRawRefusals(t *testing.T, f *face) {
 	f.put("k", "kept")
 	object := "/" + bucket + "/k"
 	sum := func(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }

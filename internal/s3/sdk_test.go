@@ -31,11 +31,13 @@ func both(t *testing.T, fn func(f *face)) {
 	}
 }
 
-// forwardedToo runs fn with a face that keeps the bucket and with one that passes
-// on what is asked of it.
+// forwardedToo runs fn with a face that keeps the bucket, in either database, and
+// with one that passes on what is asked of it.
 func forwardedToo(t *testing.T, fn func(t *testing.T, f *face)) {
 	t.Helper()
-	for name, open := range map[string]func(*testing.T, bool) *face{"here": newFace, "forwarded": newForwarding} {
+	for name, open := range map[string]func(*testing.T, bool) *face{
+		"here": newFace, "postgres": newFacePostgres, "forwarded": newForwarding,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fn(t, open(t, false))
@@ -43,7 +45,8 @@ func forwardedToo(t *testing.T, fn func(t *testing.T, f *face)) {
 	}
 }
 
-// direct is both for a face that passes nothing on.
+// direct is both for a face that passes nothing on: over SQLite, and over HTTP
+// over PostgreSQL.
 func direct(t *testing.T, fn func(f *face)) {
 	t.Helper()
 	for name, tls := range map[string]bool{"http": false, "https": true} {
@@ -52,6 +55,10 @@ func direct(t *testing.T, fn func(f *face)) {
 			fn(newFace(t, tls))
 		})
 	}
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		fn(newFacePostgres(t, false))
+	})
 }
 
 func TestSDKBuckets(t *testing.T) {
