@@ -133,11 +133,12 @@ func (u *uploader) key(name string) (string, error) {
 	if strings.Contains(name, "../") {
 		return "", refuse(provider.CodeConfigurationError, "The file name %s contains invalid sequence: dot-dot-slash.", name)
 	}
-	if u.target.key == "" {
+	prefix := strings.TrimPrefix(u.target.key, "/")
+	if prefix == "" {
 		return name, nil
 	}
 	// A prefix that ends in a slash gives two, as recorded.
-	return u.target.key + "/" + name, nil
+	return prefix + "/" + name, nil
 }
 
 // entry writes one file.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
@@ -105,7 +106,7 @@ func (p *S3) target(a provider.Attempt) (target, error) {
 	case "true":
 		t.extract = true
 	case "false":
-		if c["ObjectKey"] == "" {
+		if key := c["ObjectKey"]; key == "" || strings.HasSuffix(key, "/") { // the latter names a folder
 			return t, refuse(provider.CodeConfigurationError,
 				"When the extract feature is disabled, you must provide an object. Edit your pipeline to fix the configuration.")
 		}

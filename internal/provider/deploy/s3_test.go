@@ -119,6 +119,8 @@ func zipOf(t *testing.T, entries ...entry) []byte {
 	return b.Bytes()
 }
 
+const attemptID = "11111111-2222-4333-8444-555555555555"
+
 func attempt(t *testing.T, content []byte, configuration ...string) provider.Attempt {
 	t.Helper()
 	c := map[string]string{"BucketName": "out"}
@@ -126,7 +128,7 @@ func attempt(t *testing.T, content []byte, configuration ...string) provider.Att
 		c[configuration[i]] = configuration[i+1]
 	}
 	return provider.Attempt{
-		ID: "11111111-2222-4333-8444-555555555555", Account: "111122223333", ActionName: "Ship", Configuration: c,
+		ID: attemptID, Account: "111122223333", ActionName: "Ship", Configuration: c,
 		Inputs:    []provider.InputArtifact{{Name: "App", Location: pipeline.ArtifactLocation{Name: "App", Bucket: "store", Key: "p/App/abc"}}},
 		Artifacts: artifacts{content}, Log: t.Output(), Workspace: t.TempDir(),
 		Deadline: time.Date(2024, 2, 29, 14, 0, 5, 0, time.FixedZone("", 3600)),
@@ -157,6 +159,11 @@ func TestDeploys(t *testing.T) {
 		{"no key", []entry{{name: "a"}, {name: "b/c", content: "C"}}, nil, "out", map[string]string{"out/a": "", "out/b/c": "C"}},
 		{"prefix", []entry{{name: "a", content: "A"}}, []string{"ObjectKey", "prefix"}, "out/prefix", map[string]string{"out/prefix/a": "A"}},
 		{"prefix with a slash", []entry{{name: "a", content: "A"}}, []string{"ObjectKey", "prefix/"}, "out/prefix/", map[string]string{"out/prefix//a": "A"}},
+		{"prefix with a slash before it", []entry{{name: "a", content: "A"}}, []string{"ObjectKey", "/prefix"}, "out//prefix", map[string]string{"out/prefix/a": "A"}},
+		{"slash alone", []entry{{name: "a", content: "A"}}, []string{"ObjectKey", "/"}, "out//", map[string]string{"out/a": "A"}},
+		{"uuid", []entry{{name: "a", content: "A"}}, []string{"ObjectKey", "{uuid}"}, "out/" + keyUUID(attemptID).String(),
+			map[string]string{"out/" + keyUUID(attemptID).String() + "/a": "A"}},
+		{"no placeholder", []entry{{name: "a", content: "A"}}, []string{"ObjectKey", "{DateTime}/{x}"}, "out/{DateTime}/{x}", map[string]string{"out/{DateTime}/{x}/a": "A"}},
 		{"leading slash", []entry{{name: "/a", content: "A"}}, nil, "out", map[string]string{"out//a": "A"}},
 		{"backslash", []entry{{name: `a\b`, content: "A"}}, nil, "out", map[string]string{"out/a/b": "A"}},
 		{"link", []entry{{name: "l", content: "../../etc/passwd", mode: fs.ModeSymlink | 0o777}}, nil, "out", map[string]string{"out/l": "../../etc/passwd"}},
@@ -238,6 +245,27 @@ func TestOptionsAndContentTypes(t *testing.T) {
 	}
 }
 
+// Every canned ACL is handed on, with a whole artifact as with files of it.
+func TestCannedACLs(t *testing.T) {
+	t.Parallel()
+	for _, acl := range []string{"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"} {
+		for _, extract := range []string{"true", "false"} {
+			b := &bucket{}
+			got, err := NewS3(b.choose).Start(t.Context(), attempt(t, zipOf(t, entry{name: "k/a"}), "Extract", extract, "ObjectKey", "k",
+				"CannedACL", acl, "KMSEncryptionKeyARN", "arn:aws:kms:eu-west-1:111122223333:key/1"))
+			must(t, err)
+			if got.Status != provider.Succeeded || len(b.objects) != 1 {
+				t.Errorf("%s: %+v", acl, got)
+			}
+			for key, o := range b.objects {
+				if o.Options.ACL != acl || o.Options.KMSKeyID != "arn:aws:kms:eu-west-1:111122223333:key/1" || o.Options.CacheControl != "" {
+					t.Errorf("%s: %+v", key, o.Options)
+				}
+			}
+		}
+	}
+}
+
 // The rows of observed.md 16 that fail, and more.
 func TestFailures(t *testing.T) {
 	t.Parallel()
@@ -260,11 +288,16 @@ func TestFailures(t *testing.T) {
 	}{
 		{"no key", good, []string{"Extract", "false"}, nil, "ConfigurationError",
 			"When the extract feature is disabled, you must provide an object. Edit your pipeline to fix the configuration.", nil},
+		{"key of a folder", good, []string{"Extract", "false", "ObjectKey", "folder/"}, nil, "ConfigurationError",
+			"When the extract feature is disabled, you must provide an object. Edit your pipeline to fix the configuration.", nil},
+		{"no Extract", good, []string{"ObjectKey", "k"}, nil, "ConfigurationError",
+			"Invalid value for configuration property '': 'Extract'. Edit your pipeline and set 'Extract' to either 'true' or 'false'.", nil},
 		{"Extract True", good, []string{"Extract", "True"}, nil, "ConfigurationError",
 			"Invalid value for configuration property 'True': 'Extract'. Edit your pipeline and set 'Extract' to either 'true' or 'false'.", nil},
 		{"Extract yes", good, []string{"Extract", "yes"}, nil, "ConfigurationError",
 			"Invalid value for configuration property 'yes': 'Extract'. Edit your pipeline and set 'Extract' to either 'true' or 'false'.", nil},
-		{"unknown ACL", good, []string{"Extract", "true", "CannedACL", "PublicRead"}, nil, "ConfigurationError", "", nil},
+		{"unknown ACL", good, []string{"Extract", "true", "CannedACL", "PublicRead"}, nil, "ConfigurationError",
+			"Invalid value for configuration property 'PublicRead': 'CannedACL'. Edit your pipeline and set 'CannedACL' to one of [private public-read public-read-write authenticated-read aws-exec-read bucket-owner-read bucket-owner-full-control].", nil},
 		{"no artifact", nil, []string{"Extract", "true"}, nil, "ConfigurationError",
 			"The input artifact, store/p/App/abc, does not exist or you do not have permissions to access it: The specified key does not exist. (Service: Amazon S3; Status Code: 404; Error Code: NoSuchKey; Request ID: null; S3 Extended Request ID: null; Proxy: null)", nil},
 		{"no zip", []byte(`{"CloneUrl":"x"}`), []string{"Extract", "true"}, nil, "JobFailed", "The archive is malformed.", nil},
@@ -386,6 +419,26 @@ func FuzzExtract(f *testing.F) {
 			if !strings.HasPrefix(key, "out/p/") || strings.Contains(key, "../") {
 				t.Errorf("wrote %q", key)
 			}
+		}
+		if got.Status != provider.Succeeded {
+			return
+		}
+		z, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+		if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+			t.Fatalf("deployed what cannot be read: %v", err)
+		}
+		want := map[string]string{}
+		for _, file := range z.File {
+			if name := strings.ReplaceAll(file.Name, `\`, "/"); !strings.HasSuffix(name, "/") {
+				in, err := file.Open()
+				must(t, err)
+				text, err := io.ReadAll(in)
+				must(t, err)
+				want["out/p/"+name] = string(text)
+			}
+		}
+		if d := cmp.Diff(want, b.contents()); d != "" {
+			t.Error(d)
 		}
 	})
 }

@@ -56,7 +56,7 @@ func (e embedded) Get(ctx context.Context, bucket, key, versionID string) (provi
 	return described(o), content, nil
 }
 
-// Put implements provider.Objects. Every put is in one part.
+// Put implements provider.Objects.
 func (e embedded) Put(ctx context.Context, bucket, key string, content io.ReadSeeker, o provider.ObjectOptions) (provider.Object, error) {
 	if err := e.enter(ctx, bucket); err != nil {
 		return provider.Object{}, err
@@ -65,11 +65,35 @@ func (e embedded) Put(ctx context.Context, bucket, key string, content io.ReadSe
 	if o.KMSKeyID != "" {
 		options.SSE = s3.SSE{Algorithm: "aws:kms", KMSKeyID: o.KMSKeyID}
 	}
-	written, err := e.store.PutObject(ctx, bucket, key, content, options)
+	put := e.store.PutObject
+	if o.Multipart {
+		put = e.upload
+	}
+	written, err := put(ctx, bucket, key, content, options)
 	if err != nil {
 		return provider.Object{}, answer(err)
 	}
 	return described(written), nil
+}
+
+// upload is a put in the form of a multipart upload of one part.
+func (e embedded) upload(ctx context.Context, bucket, key string, content io.Reader, o s3.PutOptions) (s3.Object, error) {
+	begun, err := e.store.CreateUpload(ctx, bucket, key, o.Headers, "", "")
+	if err != nil {
+		return s3.Object{}, err
+	}
+	part, _, err := e.store.UploadPart(ctx, bucket, key, begun.ID, 1, content, s3.PutOptions{})
+	if err == nil {
+		var made s3.Object
+		made, err = e.store.CompleteUpload(ctx, bucket, key, begun.ID, []s3.Completed{{Number: 1, ETag: part.ETag}}, s3.PutOptions{})
+		if err == nil {
+			return made, nil
+		}
+	}
+	// An upload that cannot be taken back stays, as it does on S3. One whose outcome
+	// is unknown may be complete: then there is nothing to take back.
+	_ = e.store.AbortUpload(context.WithoutCancel(ctx), bucket, key, begun.ID)
+	return s3.Object{}, err
 }
 
 func described(o s3.Object) provider.Object {

@@ -93,6 +93,15 @@ func TestEmbeddedPut(t *testing.T) {
 	if d := cmp.Diff(want, o.Headers); d != "" || string(b) != "x" {
 		t.Errorf("%s%q", d, b)
 	}
+	// The MD5 of the MD5 of "x", as S3 gives it to an upload of one part.
+	if o.ETag != "9affad555af89da9b0bfcd5e45bc93da-1" {
+		t.Errorf("the ETag of an upload is %s", o.ETag)
+	}
+	plain, err := objects.Put(ctx, "out-bucket", "plain", strings.NewReader("x"), provider.ObjectOptions{})
+	must(t, err)
+	if plain.ETag != "9dd4e461268c8034f5c8564e155c67a6" {
+		t.Errorf("the ETag of a put is %s", plain.ETag)
+	}
 	for _, tt := range []struct{ bucket, key, code string }{
 		{"no-bucket", "k", "NoSuchBucket"}, {"out-bucket", strings.Repeat("k", 1025), "KeyTooLongError"}, {"out-bucket", "a\x00", "InvalidURI"},
 	} {
