@@ -391,10 +391,6 @@ func TestAdmitted(t *testing.T) {
 		{"500 actions", func(d *Declaration) { d.Stages = manyStages(10, 50); d.Stages[0].Actions = d.Stages[0].Actions[:1] }},
 		{"trigger", connected(trigger("Fetch"))},
 		{"rollback of a later stage", func(d *Declaration) { d.Stages[1].OnFailure = &FailureConditions{Result: ResultRollback} }},
-		{"parallel rollback after success", func(d *Declaration) {
-			d.ExecutionMode = ModeParallel
-			d.Stages[1].OnSuccess = gateOf(ResultRollback, "LambdaInvoke")
-		}},
 		{"20 queryable characters", func(d *Declaration) {
 			d.Stages[1].Actions[1] = ActionDeclaration{Name: "Own", ActionTypeID: ActionTypeID{CategoryBuild, OwnerCustom, "Ours", "1"},
 				Configuration: map[string]string{"Project": "a23456789-123456789_"}}
