@@ -82,7 +82,7 @@ type Dispatcher struct {
 	lines    map[string]*line
 	ids      map[Key]string
 	idGen    uint64 // raised whenever ids forgets something
-	plans    map[planKey]*pipeline.Plan
+	plans    *memo[planKey, *pipeline.Plan]
 	views    views
 	attempts map[string]context.CancelCauseFunc
 	carrying map[string]bool // the effects that are being carried out here
@@ -134,7 +134,7 @@ func New(cfg Config) *Dispatcher {
 		node:     cfg.Node + "/" + rand.Text(),
 		lines:    map[string]*line{},
 		ids:      map[Key]string{},
-		plans:    map[planKey]*pipeline.Plan{},
+		plans:    newMemo[planKey, *pipeline.Plan](maxPlans),
 		views:    newViews(),
 		attempts: map[string]context.CancelCauseFunc{},
 		carrying: map[string]bool{},

@@ -266,7 +266,7 @@ func (d *Dispatcher) committed(l *line, w *writes, err error) error {
 	l.row.updated, l.row.newest = w.updated, w.newest
 	for _, u := range w.units {
 		if u.definition != nil {
-			d.cachePlan(planKey{l.id, u.definition.version}, u.definition.plan)
+			d.plans.put(planKey{l.id, u.definition.version}, u.definition.plan)
 		}
 	}
 	w.follow()

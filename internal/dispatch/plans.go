@@ -10,7 +10,8 @@ import (
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
-// maxPlans bounds the cache of compiled definitions.
+// maxPlans bounds the memory of compiled definitions. It is no source of truth:
+// whoever needs a plan holds on to it.
 const maxPlans = 4096
 
 type planKey struct {
@@ -30,26 +31,6 @@ type planned struct {
 
 // Plan implements engine.Plans.
 func (p planSet) Plan(version int) *pipeline.Plan { return p[version].Plan }
-
-func (d *Dispatcher) cachedPlan(key planKey) *pipeline.Plan {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.plans[key]
-}
-
-// cachePlan keeps the plan of a committed version. The cache is no source of
-// truth: whoever needs a plan holds on to it.
-func (d *Dispatcher) cachePlan(key planKey, plan *pipeline.Plan) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.plans) >= maxPlans {
-		for k := range d.plans { // any one will do: it is compiled again when needed
-			delete(d.plans, k)
-			break
-		}
-	}
-	d.plans[key] = plan
-}
 
 // recompile compiles a stored definition, which was accepted once.
 func (d *Dispatcher) recompile(tx *db.Tx, decl pipeline.Declaration, region, account string, version int) (*pipeline.Plan, error) {
@@ -133,7 +114,7 @@ func (d *Dispatcher) read(tx *db.Tx, fn func(*db.Tx) error) error {
 // tx may be nil.
 func (d *Dispatcher) plan(tx *db.Tx, id, region, account string, version int) (*pipeline.Plan, error) {
 	key := planKey{id, version}
-	if plan := d.cachedPlan(key); plan != nil {
+	if plan, ok := d.plans.get(key); ok {
 		return plan, nil
 	}
 	var plan *pipeline.Plan
@@ -148,7 +129,7 @@ func (d *Dispatcher) plan(tx *db.Tx, id, region, account string, version int) (*
 	if err != nil {
 		return nil, err
 	}
-	d.cachePlan(key, plan)
+	d.plans.put(key, plan)
 	return plan, nil
 }
 

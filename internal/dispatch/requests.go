@@ -64,7 +64,7 @@ func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string,
 	if err != nil {
 		return Pipeline{}, fmt.Errorf("creating pipeline %s: %w", key.Name, err)
 	}
-	d.cachePlan(planKey{id, 1}, def.plan)
+	d.plans.put(planKey{id, 1}, def.plan)
 	w.follow()
 	return Pipeline{ID: id, Key: key, Version: 1, Created: ev.At, Updated: ev.At, Declaration: def.decl}, nil
 }

@@ -97,10 +97,6 @@ func (x *explainer) failed(e *Execution) []Finding {
 	return list
 }
 
-// limitPrefix begins the summary of an automatic start beyond the quota; see
-// overLimit.
-const limitPrefix = "The limit of "
-
 // gateFailed tells of a condition that did not hold, and of the rules that did
 // not. A failure's condition that did not hold only engaged nothing, but says why
 // no retry or rollback followed.

@@ -27,7 +27,7 @@ func (m *machine) engageFailure(e *Execution, result string) {
 			return
 		}
 		e.record().AutoRetries++
-		all := m.stagePlan(e).OnFailure.RetryMode == allActions
+		all := m.stagePlan(e).OnFailure.RetryMode == pipeline.RetryAllActions
 		m.restartStage(e, AutomatedStageRetry, all)
 	case pipeline.ResultRollback:
 		m.fail(e)

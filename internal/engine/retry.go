@@ -6,9 +6,6 @@ import (
 	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
-// allActions is the retry mode that runs every action of a stage again.
-const allActions = "ALL_ACTIONS"
-
 // retryStage runs a failed or stopped stage again under the same execution id
 // (execution.md 4.2, observed.md 7). While other actions of the stage run, those
 // that failed can be run again.

@@ -74,10 +74,14 @@ func (m *machine) limit() int {
 	return cmp.Or(m.past.ConcurrentExecutions, DefaultConcurrentExecutions)
 }
 
+// limitPrefix begins the summary of an automatic start beyond the quota, by which
+// an explanation knows it.
+const limitPrefix = "The limit of "
+
 // overLimit ends an automatic start beyond the quota: nobody waits for an answer,
 // so it is recorded, with the reason.
 func (m *machine) overLimit(e *Execution) {
-	m.setStatus(e, Failed, fmt.Sprintf("The limit of %d concurrent executions of a %s pipeline was reached.", m.limit(), e.Mode))
+	m.setStatus(e, Failed, limitPrefix+fmt.Sprintf("%d concurrent executions of a %s pipeline was reached.", m.limit(), e.Mode))
 }
 
 // newExecution makes an execution of the plan, which is nowhere yet.

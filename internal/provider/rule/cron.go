@@ -40,12 +40,12 @@ type monthDays struct {
 	lastWeekday bool
 }
 
-// weekDays are days of a week, Sunday being 0; any is set for * and ?.
+// weekDays are days of a week, from 1 for Sunday to 7; any is set for * and ?.
 type weekDays struct {
 	any    bool
 	listed set
-	last   set    // 5 for 6L
-	nth    [6]set // nth[3] has 5 for 6#3
+	last   set    // 6 for 6L
+	nth    [6]set // nth[3] has 6 for 6#3
 }
 
 // field is what the values of one field of an expression can be.
