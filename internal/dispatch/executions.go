@@ -5,24 +5,35 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
 )
 
-// Executions lists the executions of a pipeline started before another, newest
-// first, at most limit; before "" starts at the newest. With succeededIn only those
-// are listed that succeeded in the stage under the current definition and are no
-// rollbacks: what a stage can go back to.
-func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, before string, limit int, succeededIn string) ([]engine.Execution, error) {
+// Place is a place in the list of a pipeline's executions: that of one of them, which
+// may be forgotten by now. The zero value is before the newest.
+type Place struct {
+	ID  string
+	Seq int64
+}
+
+// PlaceOf is the place of an execution.
+func PlaceOf(e *engine.Execution) Place { return Place{ID: e.ID, Seq: e.Seq} }
+
+// Executions lists the executions of a pipeline started before the one at a place,
+// newest first, at most limit. With succeededIn only those are listed that succeeded
+// in the stage under the current definition and are no rollbacks: what a stage can
+// go back to.
+func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, at Place, limit int, succeededIn string) ([]engine.Execution, error) {
 	batch := limit
 	if succeededIn != "" {
 		batch = max(batch, 100)
 	}
 	var list []engine.Execution
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
-		next, err := executionBefore(tx, p.ID, before)
+		next, err := executionBefore(tx, p.ID, at)
 		for next != "" && err == nil && len(list) < limit {
 			next, err = eachExecution(tx, p.ID, next, batch, func(e *engine.Execution) bool {
 				if succeededIn == "" || e.Version == p.Version && e.Type != engine.Rollback && e.SucceededIn(succeededIn) {
@@ -40,34 +51,50 @@ func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, before string, 
 	return list[:min(len(list), limit)], nil
 }
 
-// executionBefore returns the execution that was started before another, or the
-// newest if that is empty; empty if there is none. Where history is over there are
+// executionBefore returns the execution that was started before that at a place, the
+// newest for the zero place; empty if there is none. Where history is over there are
 // those that the state still names.
-func executionBefore(tx *db.Tx, pipelineID, id string) (before string, err error) {
-	if id == "" {
-		err = tx.QueryRow(sqlNewestExecution, pipelineID).Scan(&before)
+func executionBefore(tx *db.Tx, pipelineID string, at Place) (before string, err error) {
+	var there *string
+	if at.ID == "" {
+		at.Seq = math.MaxInt64
+		err = tx.QueryRow(sqlNewestExecution, pipelineID).Scan(&before, &there)
 	} else {
-		err = tx.QueryRow(sqlPreviousExecution, id, pipelineID).Scan(&before)
+		err = tx.QueryRow(sqlPreviousExecution, at.ID, pipelineID).Scan(&before, &there)
 	}
-	if !errors.Is(err, db.ErrNoRows) {
-		return before, err
+	switch {
+	case errors.Is(err, db.ErrNoRows):
+	case err != nil:
+		return "", err
+	case before == "" || there != nil:
+		return before, nil
 	}
+	return namedBefore(tx, pipelineID, at.Seq)
+}
+
+// namedBefore returns, of the executions that a pipeline's state names, which pruning
+// spares, the newest that was started before the one of a number. Ids tell nothing of
+// it: clocks differ, and go back.
+func namedBefore(tx *db.Tx, pipelineID string, seq int64) (before string, err error) {
 	named, err := namedExecutions(tx, pipelineID)
 	if err != nil {
 		return "", err
 	}
-	for _, n := range named {
-		if id == "" || n < id {
-			if _, err := readExecution(tx, n); !errors.Is(err, ErrExecutionNotFound) {
-				return n, err
-			}
+	newest := int64(-1)
+	for _, id := range named {
+		x, err := readExecution(tx, id)
+		switch {
+		case errors.Is(err, ErrExecutionNotFound):
+		case err != nil:
+			return "", err
+		case x.Seq < seq && x.Seq > newest:
+			before, newest = id, x.Seq
 		}
 	}
-	return "", nil
+	return before, nil
 }
 
-// namedExecutions returns the ids of the executions that a pipeline's state names,
-// which pruning spares, newest first.
+// namedExecutions returns the ids of the executions that a pipeline's state names.
 func namedExecutions(tx *db.Tx, pipelineID string) ([]string, error) {
 	var text string
 	err := tx.QueryRow(sqlNamedByState, pipelineID).Scan(&text)
@@ -87,7 +114,6 @@ func namedExecutions(tx *db.Tx, pipelineID string) ([]string, error) {
 		ids = append(ids, st.Latest, st.LastInbound, st.Succeeded)
 	}
 	slices.Sort(ids)
-	slices.Reverse(ids)
 	return slices.Compact(ids), nil
 }
 
@@ -95,17 +121,18 @@ func namedExecutions(tx *db.Tx, pipelineID string) ([]string, error) {
 // limit, until do returns false, and returns the one before the last of them, empty
 // if there is none or do wants no more.
 func eachExecution(tx *db.Tx, pipelineID, from string, limit int, do func(*engine.Execution) bool) (next string, err error) {
-	more, last := true, ""
+	var last Place
+	more := true
 	err = each(tx, func(row scanner) error {
 		e, err := scanExecution(row)
 		if err != nil {
 			return err
 		}
-		last = e.ID
+		last = PlaceOf(e)
 		more = more && do(e)
 		return nil
 	}, sqlListExecutions, from, limit)
-	if err != nil || !more || last == "" {
+	if err != nil || !more || last.ID == "" {
 		return "", err
 	}
 	return executionBefore(tx, pipelineID, last)

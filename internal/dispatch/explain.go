@@ -81,10 +81,10 @@ type explaining struct {
 	plans planSet
 	known engine.Known
 	// ended are the ids in known.Executions; oldest is the lowest number down to
-	// which history was read without a gap, and before the execution there.
+	// which history was read without a gap, and at the place of the execution there.
 	ended  map[string]bool
 	oldest int64
-	before string
+	at     Place
 }
 
 // gather loads everything and returns the executions to explain.
@@ -230,10 +230,10 @@ func (x *explaining) loadPlans(subjects []*engine.Execution) error {
 
 // readHistory reads the next older page of executions.
 func (x *explaining) readHistory() error {
-	next, err := executionBefore(x.tx, x.line.id, x.before)
+	next, err := executionBefore(x.tx, x.line.id, x.at)
 	if err == nil && next != "" {
 		next, err = eachExecution(x.tx, x.line.id, next, historyPage, func(e *engine.Execution) bool {
-			x.oldest, x.before = e.Seq, e.ID
+			x.oldest, x.at = e.Seq, PlaceOf(e)
 			x.add(e)
 			return true
 		})
@@ -308,7 +308,7 @@ func (x *explaining) loadNewer(e *engine.Execution) error {
 	if e.Status != engine.Superseded && e.Status != engine.Failed {
 		return nil
 	}
-	next, err := executionBefore(x.tx, x.line.id, "")
+	next, err := executionBefore(x.tx, x.line.id, Place{})
 	for read := 0; err == nil && next != "" && read < maxHistory; read += historyPage {
 		next, err = eachExecution(x.tx, x.line.id, next, historyPage, func(newer *engine.Execution) bool {
 			if newer.Seq > e.Seq && newer.StartTime <= e.LastUpdate {

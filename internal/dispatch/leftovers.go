@@ -96,9 +96,10 @@ func (w *writes) insertRollback(tx *db.Tx, e *engine.Execution) error {
 	return err
 }
 
-// leave hands over what an execution that is about to be forgotten leaves.
-func leave(tx *db.Tx, e *engine.Execution, attempts []string) error {
-	expired, err := expiredArtifacts(tx, e)
+// leave hands over what an execution that is about to be forgotten leaves, but for
+// artifacts that are needed.
+func leave(tx *db.Tx, e *engine.Execution, attempts []string, needed map[pipeline.ArtifactLocation]bool) error {
+	expired, err := expiredArtifacts(tx, e, needed)
 	if err != nil || len(expired) == 0 && len(attempts) == 0 {
 		return err
 	}
@@ -118,9 +119,10 @@ func leave(tx *db.Tx, e *engine.Execution, attempts []string) error {
 	return err
 }
 
-// expiredArtifacts are the artifacts that go with an execution: all but those of a
-// rollback to it, or of its own target, that is still remembered.
-func expiredArtifacts(tx *db.Tx, e *engine.Execution) (expired []pipeline.ArtifactLocation, err error) {
+// expiredArtifacts are the artifacts that go with an execution: all but those that
+// the state needs, and those of a rollback to it, or of its own target, that is still
+// remembered. Rollbacks from before rollbacks were noted are known by the state alone.
+func expiredArtifacts(tx *db.Tx, e *engine.Execution, named map[pipeline.ArtifactLocation]bool) (expired []pipeline.ArtifactLocation, err error) {
 	sharers, err := sharers(tx, e)
 	if err != nil {
 		return nil, err
@@ -144,7 +146,7 @@ func expiredArtifacts(tx *db.Tx, e *engine.Execution) (expired []pipeline.Artifa
 		}
 	}
 	for _, artifact := range e.Artifacts {
-		if !needed[artifact.ArtifactLocation] {
+		if !needed[artifact.ArtifactLocation] && !named[artifact.ArtifactLocation] {
 			expired = append(expired, artifact.ArtifactLocation)
 		}
 	}

@@ -324,7 +324,7 @@ func (b *bed) keepsWhatItNeeds() int {
 			gone[key] = execution
 		}
 	}
-	list, err := b.Executions(b.t.Context(), b.pipeline(), "", 1000, "")
+	list, err := b.Executions(b.t.Context(), b.pipeline(), dispatch.Place{}, 1000, "")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -351,7 +351,7 @@ func (b *bed) drained() {
 // goBack starts executions, and retries and goes back to some.
 func (b *bed) goBack(t *testing.T) {
 	for i := range 60 {
-		list, err := b.Executions(t.Context(), b.pipeline(), "", 5, "")
+		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{}, 5, "")
 		if err != nil {
 			t.Error(err)
 			return
@@ -369,4 +369,27 @@ func (b *bed) goBack(t *testing.T) {
 			t.Errorf("request: %v", err)
 		}
 	}
+}
+
+// Servers from before rollbacks were noted have made some: what stages still show of
+// them keeps its artifacts.
+func TestArtifactsOfAnOldRollbackStay(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		first := b.create(small())
+		b.finish(first)
+		keys := b.keysOf(first)
+		b.succeed()
+		back := b.rollBackTo(first)
+		err := b.db.Write(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Exec("delete from rollbacks")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.pruneAll(time.Now().Add(time.Hour))
+		if got := b.expired()[first]; len(got) != 0 {
+			t.Errorf("%q of %q are to be deleted, which the rollback %s has", got, keys, back)
+		}
+	})
 }

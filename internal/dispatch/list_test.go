@@ -16,8 +16,8 @@ import (
 // ids lists all executions of a pipeline, so many with each call.
 func ids(t *testing.T, b *bed, page int) (all []string) {
 	t.Helper()
-	for before := ""; ; {
-		list, err := b.Executions(t.Context(), b.pipeline(), before, page, "")
+	for at := (dispatch.Place{}); len(all) < 1000; {
+		list, err := b.Executions(t.Context(), b.pipeline(), at, page, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,8 +27,10 @@ func ids(t *testing.T, b *bed, page int) (all []string) {
 		for i := range list {
 			all = append(all, list[i].ID)
 		}
-		before = all[len(all)-1]
+		at = dispatch.PlaceOf(&list[len(list)-1])
 	}
+	t.Fatal("the list has no end")
+	return nil
 }
 
 // Lists go from each execution to the one before it, also where those between have
@@ -62,7 +64,7 @@ func TestListsOverGaps(t *testing.T) {
 			}
 		}
 		// The place in a list may be forgotten between two pages.
-		list, err := b.Executions(t.Context(), b.pipeline(), started[3], 10, "")
+		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{ID: started[3], Seq: 5}, 10, "")
 		if err != nil || len(list) != 1 || list[0].ID != running {
 			t.Errorf("behind one that is gone: %v, %v; want the one that runs", list, err)
 		}
@@ -72,6 +74,41 @@ func TestListsOverGaps(t *testing.T) {
 		}
 		if got := ids(t, b, 2); !slices.Equal(got, append([]string{next}, left...)) {
 			t.Errorf("after a start: %q, want %q before %q", got, next, left)
+		}
+	})
+}
+
+// Ids do not tell the order of starts: those of one millisecond are in any order, and
+// clocks go back.
+func TestListsOfAMoment(t *testing.T) {
+	each(t, func(t *testing.T, b *bed) {
+		p, err := b.CreatePipeline(t.Context(), key.Account, key.Region, dispatch.CreateRequest{Declaration: declaration(), By: "arn:me", Polled: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const n = 6
+		starts := make([]engine.Body, n)
+		for i := range starts {
+			starts[i] = engine.StartExecution{}
+		}
+		decisions, errs := b.ApplyTogether(t.Context(), key, starts...)
+		var want []string
+		for i := range starts {
+			if errs[i] != nil {
+				t.Fatal(errs[i])
+			}
+			want = append(want, decisions[i].ExecutionID)
+		}
+		slices.Reverse(want)
+		for _, page := range []int{1, 2, 100} {
+			if got := ids(t, b, page); !slices.Equal(got, want) {
+				t.Fatalf("in pages of %d: %q, want %q", page, got, want)
+			}
+		}
+		for _, stage := range []string{"Source", "Build"} {
+			if list, err := b.Executions(t.Context(), p, dispatch.Place{}, 1, stage); err != nil || len(list) != 0 {
+				t.Errorf("succeeded in %s: %v, %v; want none", stage, list, err)
+			}
 		}
 	})
 }
@@ -155,7 +192,7 @@ func TestMigrationOfLists(t *testing.T) {
 		}
 		lists := dispatch.New(dispatch.Config{DB: d})
 		for pipeline, want := range map[string][]string{"p": {"c", "b", "a"}, "q": {"x"}, "none": nil} { //floors:ordered each by itself
-			list, err := lists.Executions(t.Context(), dispatch.Pipeline{ID: pipeline}, "", 10, "")
+			list, err := lists.Executions(t.Context(), dispatch.Pipeline{ID: pipeline}, dispatch.Place{}, 10, "")
 			var got []string
 			for i := range list {
 				got = append(got, list[i].ID)
@@ -175,7 +212,7 @@ func TestRollbacksAreNotToGoBackTo(t *testing.T) {
 		b.finish(first)
 		second := b.succeed()
 		back := b.rollBackTo(first)
-		list, err := b.Executions(t.Context(), b.pipeline(), "", 10, "Build")
+		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{}, 10, "Build")
 		var got []string
 		for i := range list {
 			got = append(got, list[i].ID)

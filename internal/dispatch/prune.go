@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
 )
 
 // pruneBatch bounds what one transaction deletes, so that nobody waits for it.
@@ -24,14 +25,14 @@ const pruneBatch = 200
 // It goes by the keys that are there anyway: ids of executions begin with the time.
 // An index by time would have to be written by every start.
 func (d *Dispatcher) Prune(ctx context.Context, from string, before int64) (next string, err error) {
-	pipeline, changes := strings.CutPrefix(from, pruneChangesOf)
+	of, changes := strings.CutPrefix(from, pruneChangesOf)
 	if from != "" && !changes && uuid.Validate(from) != nil {
 		return "", fmt.Errorf("pruning history: %q is no place to begin", from)
 	}
 	err = d.DB.Write(ctx, func(tx *db.Tx) error {
 		var err error
 		if changes {
-			next, err = pruneChanges(tx, pipeline, before)
+			next, err = pruneChanges(tx, of, before)
 			return err
 		}
 		if next, err = d.pruneExecutions(tx, from, before); next == "" {
@@ -62,21 +63,19 @@ func (d *Dispatcher) pruneExecutions(tx *db.Tx, after string, before int64) (las
 	if err != nil {
 		return "", err
 	}
-	states := map[string]string{}
+	spared := map[string]*spare{}
 	for _, x := range old {
-		state, known := states[x.pipeline]
-		if !known {
-			err := tx.QueryRow(sqlNamedByState, x.pipeline).Scan(&state)
-			if err != nil && !errors.Is(err, db.ErrNoRows) {
+		s := spared[x.pipeline]
+		if s == nil {
+			if s, err = readSpare(tx, x.pipeline); err != nil {
 				return "", err
 			}
-			states[x.pipeline] = state
+			spared[x.pipeline] = s
 		}
-		// Ids are random, so finding one in the text is proof enough.
-		if x.start >= before || strings.Contains(state, x.id) {
+		if x.start >= before || s.executions[x.id] {
 			continue
 		}
-		if err := d.forgetExecution(tx, x.id); err != nil {
+		if err := d.forgetExecution(tx, x.id, s.artifacts); err != nil {
 			return "", err
 		}
 	}
@@ -91,6 +90,35 @@ type oldExecution struct {
 	start        int64
 }
 
+// spare is what pruning a pipeline's history spares: the executions that its state
+// names, and the artifacts that rollbacks among them share with their targets.
+type spare struct {
+	executions map[string]bool
+	artifacts  map[pipeline.ArtifactLocation]bool
+}
+
+func readSpare(tx *db.Tx, pipelineID string) (*spare, error) {
+	s := &spare{executions: map[string]bool{}, artifacts: map[pipeline.ArtifactLocation]bool{}}
+	named, err := namedExecutions(tx, pipelineID)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range named {
+		s.executions[id] = true
+		x, err := readExecution(tx, id)
+		switch {
+		case errors.Is(err, ErrExecutionNotFound):
+		case err != nil:
+			return nil, err
+		case x.Type == engine.Rollback:
+			for _, artifact := range x.Artifacts {
+				s.artifacts[artifact.ArtifactLocation] = true
+			}
+		}
+	}
+	return s, nil
+}
+
 // idsFrom is below every id that is made at a time in milliseconds, or later, and
 // above those from before.
 func idsFrom(at int64) string { return fmt.Sprintf("%08x-%04x", at>>16, at&0xffff) }
@@ -99,8 +127,8 @@ func idsFrom(at int64) string { return fmt.Sprintf("%08x-%04x", at>>16, at&0xfff
 // on that has any that are old, and returns where the next batch begins, empty if
 // there is no such pipeline.
 func pruneChanges(tx *db.Tx, from string, before int64) (next string, err error) {
-	var pipeline string
-	err = tx.QueryRow(sqlNextOldChanges, from, before).Scan(&pipeline)
+	var id string
+	err = tx.QueryRow(sqlNextOldChanges, from, before).Scan(&id)
 	if errors.Is(err, db.ErrNoRows) {
 		return "", nil
 	}
@@ -117,21 +145,21 @@ func pruneChanges(tx *db.Tx, from string, before int64) (next string, err error)
 			read, last = read+1, version
 		}
 		return nil
-	}, sqlOldChanges, pipeline, pruneBatch)
+	}, sqlOldChanges, id, pruneBatch)
 	if err != nil {
 		return "", err
 	}
-	_, err = tx.Exec(sqlDeleteChanges, pipeline, last)
+	_, err = tx.Exec(sqlDeleteChanges, id, last)
 	if read < pruneBatch {
-		pipeline += "~" // just behind it
+		id += "~" // just behind it
 	}
-	return pruneChangesOf + pipeline, err
+	return pruneChangesOf + id, err
 }
 
 // forgetExecution deletes an execution that has ended, if it still has. Its row is
 // locked first: a retry or a rollback that comes at the same time either is seen
-// here, or sees that there is nothing left.
-func (d *Dispatcher) forgetExecution(tx *db.Tx, id string) error {
+// here, or sees that there is nothing left. needed artifacts are not left.
+func (d *Dispatcher) forgetExecution(tx *db.Tx, id string, needed map[pipeline.ArtifactLocation]bool) error {
 	var live int64
 	var state string
 	err := tx.QueryRow(sqlLockExecution+d.DB.Dialect().LockSuffix, id).Scan(&live, &state)
@@ -159,7 +187,7 @@ func (d *Dispatcher) forgetExecution(tx *db.Tx, id string) error {
 			return err
 		}
 	}
-	if err := leave(tx, &e, attempts); err != nil {
+	if err := leave(tx, &e, attempts, needed); err != nil {
 		return fmt.Errorf("what execution %s leaves: %w", id, err)
 	}
 	for _, statement := range []string{sqlDeleteActions, sqlDeleteRules, sqlDeleteJobs, sqlDeleteExecution} {

@@ -61,9 +61,9 @@ const (
 	sqlSelectExecution = `
 		select pipeline_id, first_change, last_change, state from pipeline_executions where id = $1`
 	sqlNewestExecution = `
-		select id from pipeline_executions where id = (select newest from pipelines where id = $1)`
+		select p.newest, x.id from pipelines p left join pipeline_executions x on x.id = p.newest where p.id = $1`
 	sqlPreviousExecution = `
-		select p.id from pipeline_executions x join pipeline_executions p on p.id = x.previous
+		select x.previous, p.id from pipeline_executions x left join pipeline_executions p on p.id = x.previous
 		where x.id = $1 and x.pipeline_id = $2`
 	// Each execution names the one before it: an index of a pipeline's executions
 	// would be half of what a start writes.

@@ -228,20 +228,20 @@ func newestExecution(t testing.TB, d *db.DB, pipeline string) (id string) {
 	return id
 }
 
-// middleHalf returns the ids of the executions in the middle half of a history.
-func middleHalf(t testing.TB, dir string) (ids []string) {
+// middleHalf returns the places of the executions in the middle half of a history.
+func middleHalf(t testing.TB, dir string) (places []string) {
 	t.Helper()
 	d := historyDB(t, dir)
 	defer d.Close()
 	err := d.Read(t.Context(), func(tx *db.Tx) error {
 		var err error
-		ids, err = historyStrings(tx, "select id from pipeline_executions order by id")
+		places, err = historyStrings(tx, "select seq || '/' || id from pipeline_executions order by seq")
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ids[len(ids)/4 : len(ids)*3/4]
+	return places[len(places)/4 : len(places)*3/4]
 }
 
 // insertHistory writes rows, some with each statement.

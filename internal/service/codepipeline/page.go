@@ -6,7 +6,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
+
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
+	"github.com/penstock-cd/penstock/internal/dispatch"
 )
 
 // binding ties a page token to what it continues: the operation, the pipeline
@@ -65,4 +68,22 @@ func pageOf(asked *int32, maximum int) int {
 		return maximum
 	}
 	return min(int(*asked), maximum)
+}
+
+// sealPlace and openPlace are for places in lists of executions.
+func (b binding) sealPlace(p dispatch.Place) *string {
+	return b.seal(strconv.FormatInt(p.Seq, 10) + "/" + p.ID)
+}
+
+func (b binding) openPlace(token *string) (p dispatch.Place, err error) {
+	after, err := b.open(token)
+	if err != nil || after == "" {
+		return p, err
+	}
+	seq, id, _ := strings.Cut(after, "/")
+	p.ID = id
+	if p.Seq, err = strconv.ParseInt(seq, 10, 64); err != nil || uuid.Validate(id) != nil {
+		return p, &wire.InvalidNextTokenException{Message: "The next token is not valid."}
+	}
+	return p, nil
 }

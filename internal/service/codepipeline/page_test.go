@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	wire "github.com/penstock-cd/penstock/internal/api/codepipeline"
+	"github.com/penstock-cd/penstock/internal/dispatch"
 )
 
 func TestPageTokens(t *testing.T) {
@@ -30,6 +31,15 @@ func TestPageTokens(t *testing.T) {
 	}
 	if n, err := b.openNumber(b.seal("x")); err == nil {
 		t.Errorf("a number from x: %d", n)
+	}
+	place := dispatch.Place{ID: "01a20502-e880-7397-bbc1-df63cb302513", Seq: 12}
+	if got, err := b.openPlace(b.sealPlace(place)); err != nil || got != place {
+		t.Errorf("opened %v, %v; want %v", got, err, place)
+	}
+	for _, bad := range []string{"3", "3/", "3/x", "x/" + place.ID, place.ID} {
+		if got, err := b.openPlace(b.seal(bad)); err == nil {
+			t.Errorf("a place from %q: %v", bad, got)
+		}
 	}
 }
 

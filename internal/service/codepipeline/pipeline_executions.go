@@ -84,21 +84,18 @@ func (s *Service) ListPipelineExecutions(ctx context.Context, c api.Caller, in *
 	}
 	page := pageOf(in.MaxResults, 100)
 	binding := bind("ListPipelineExecutions", p.ID, stage)
-	before, err := binding.open(in.NextToken)
+	at, err := binding.openPlace(in.NextToken)
 	if err != nil {
 		return nil, err
 	}
-	if in.NextToken != nil && before == "" {
-		return &wire.ListPipelineExecutionsOutput{PipelineExecutionSummaries: []wire.PipelineExecutionSummary{}}, nil
-	}
-	list, err := s.dispatch.Executions(ctx, p, before, page+1, stage)
+	list, err := s.dispatch.Executions(ctx, p, at, page+1, stage)
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.ListPipelineExecutionsOutput{PipelineExecutionSummaries: []wire.PipelineExecutionSummary{}}
 	if len(list) > page {
 		list = list[:page]
-		out.NextToken = binding.seal(list[page-1].ID)
+		out.NextToken = binding.sealPlace(dispatch.PlaceOf(&list[page-1]))
 	}
 	for i := range list {
 		out.PipelineExecutionSummaries = append(out.PipelineExecutionSummaries, executionSummary(&list[i]))
