@@ -32,6 +32,9 @@ func (s *Store) Watch(ctx context.Context, p dispatch.Pipeline) {
 	if s.Versions == nil {
 		err := s.watch(ctx, p)
 		if err == nil {
+			s.mu.Lock()
+			delete(s.fresh, p.ID)
+			s.mu.Unlock()
 			return
 		}
 		if !errors.Is(err, errUnsure) {
@@ -73,7 +76,14 @@ func (s *Store) watchFresh(ctx context.Context) error {
 	s.mu.Unlock()
 	var errs []error
 	for id, p := range fresh { //floors:ordered pipelines are independent
-		err := s.watch(ctx, p)
+		// What was to be looked at may have been changed since.
+		now, err := s.Dispatch.Pipeline(ctx, p.Key, 0)
+		if errors.Is(err, dispatch.ErrPipelineNotFound) || err == nil && now.ID != id {
+			continue
+		}
+		if err == nil {
+			err = s.watch(ctx, now)
+		}
 		if err == nil {
 			continue
 		}
