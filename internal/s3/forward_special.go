@@ -58,6 +58,27 @@ func (c *call) forwardCopy(to *Outside, f forwarded) error {
 	return c.relay(answer)
 }
 
+// mayBeHere asks the S3 that keeps all other buckets for one that is to be made here:
+// who uses it there would not find it any more.
+func (c *call) mayBeHere(to *Outside) error {
+	if err := c.allow("s3:CreateBucket"); err != nil {
+		return err
+	}
+	answer, err := c.exchange(to, &outgoing{request: c.requestTo(to, http.MethodHead, "", nil), hash: sigv4.EmptyHash})
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	switch {
+	case answer.StatusCode == http.StatusNotFound:
+		return nil
+	case answer.StatusCode >= 500:
+		return fail(http.StatusServiceUnavailable, "ServiceUnavailable",
+			"The S3 that keeps the other buckets does not say whether it has %s. Please try again.", c.bucket)
+	}
+	return ErrBucketExists
+}
+
 // copyBetween refuses a copy from one S3 to another.
 func copyBetween(from, to string) *failure {
 	return notImplemented(fmt.Sprintf("a copy between buckets that different S3s keep (%s, %s): get the object and put it", from, to))
@@ -78,8 +99,13 @@ func (c *call) mayCopyTags(source *Outside, from source) error {
 		return err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
+	switch answer.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusForbidden:
 		return nil // there are none to take along, as far as this server's key goes
+	default:
+		return fail(http.StatusServiceUnavailable, "ServiceUnavailable",
+			"The S3 that keeps bucket %s does not say which tags the source of the copy has. Please try again.", from.bucket)
 	}
 	var tags taggingXML
 	if err := xml.NewDecoder(io.LimitReader(answer.Body, maxDocument)).Decode(&tags); err != nil {

@@ -140,10 +140,16 @@ func (c *call) run() error {
 	if err != nil {
 		return err
 	}
-	if to != nil && !(to.Others && c.operation == "CreateBucket") {
-		return c.forward(to)
+	switch {
+	case to == nil:
+		return do(c)
+	case to.Others && c.operation == "CreateBucket":
+		if err := c.mayBeHere(to); err != nil {
+			return err
+		}
+		return do(c)
 	}
-	return do(c)
+	return c.forward(to)
 }
 
 // allow asks whether the caller may do the actions to the bucket, or to the

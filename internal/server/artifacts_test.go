@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	cp "github.com/aws/aws-sdk-go-v2/service/codepipeline"
 	"github.com/aws/aws-sdk-go-v2/service/codepipeline/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 
 	"github.com/penstock-cd/penstock/internal/provider"
 	"github.com/penstock-cd/penstock/internal/server"
@@ -207,6 +209,11 @@ func TestArtifactStoreOfOthers(t *testing.T) {
 		b.must(err)
 		b.succeed(job)
 		b.await(bucket, id, types.PipelineExecutionStatusSucceeded)
+	}
+	// Whoever uses the bucket there must go on finding it.
+	_, err := b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("away"), CreateBucketConfiguration: inRegion()})
+	if refusal, ok := errors.AsType[smithy.APIError](err); !ok || refusal.ErrorCode() != "BucketAlreadyExists" {
+		t.Errorf("making a bucket here that is there: %v", err)
 	}
 	if keys := there.keys(b, "away"); len(keys) != 2 {
 		t.Errorf("away are %v", keys)
