@@ -27,8 +27,8 @@ type CreateRequest struct {
 }
 
 // CreatePipeline stores a new pipeline and starts its first execution, unless a
-// poll is to do that. A broken
-// rule is a *pipeline.Violation; a name in use is ErrNameInUse.
+// poll is to do that. A broken rule is a *pipeline.Violation; a name in use is
+// ErrNameInUse.
 func (d *Dispatcher) CreatePipeline(ctx context.Context, account, region string, r CreateRequest) (Pipeline, error) {
 	key := Key{account, region, r.Declaration.Name}
 	def, err := d.admit(ctx, key, r.Declaration, pipeline.Declaration{})

@@ -71,8 +71,9 @@ func (s *Server) deleteExpired(ctx context.Context, store artifacts, batch []dis
 }
 
 // Delete removes artifacts for good, with every version of theirs, here and where
-// the configuration places them. It returns why of those that may still be there. One that is not there is no error, nor is a
-// bucket; a bucket that becomes empty stays.
+// the configuration places them. It returns why of those that may still be there.
+// One that is not there is no error, nor is a bucket; a bucket that becomes empty
+// stays.
 func (a artifacts) Delete(ctx context.Context, list []pipeline.ArtifactLocation) map[pipeline.ArtifactLocation]error {
 	left := map[pipeline.ArtifactLocation]error{}
 	byBucket := map[string][]pipeline.ArtifactLocation{}

@@ -29,8 +29,8 @@ func (s *Server) maintain(ctx context.Context) {
 }
 
 // tidy removes what is no longer needed: history from before a time, the logs and
-// artifacts that went with it, and content that nothing refers to. It may run on any number
-// of nodes at once, and be cut off anywhere: the next one goes on.
+// artifacts that went with it, and content that nothing refers to. It may run on
+// any number of nodes at once, and be cut off anywhere: the next one goes on.
 func (s *Server) tidy(ctx context.Context, before int64, grace time.Duration) {
 	s.prune(ctx, before)
 	s.expire(ctx)
