@@ -163,6 +163,9 @@ func (c *call) forward(to *Outside) error {
 		if err := CheckKey(c.key); err != nil {
 			return err
 		}
+		if err := plainPath(to, c.key); err != nil {
+			return err
+		}
 	}
 	err := c.refuseHeaders("X-Amz-Object-Lock-", "X-Amz-Website-Redirect-Location", "X-Amz-Grant-",
 		"X-Amz-Server-Side-Encryption-Customer-", "X-Amz-Copy-Source-Server-Side-Encryption-Customer-",

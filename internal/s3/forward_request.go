@@ -78,6 +78,21 @@ func (c *call) requestTo(to *Outside, method, key string, query url.Values) *htt
 	return r
 }
 
+// plainPath refuses a key that would lead out of a bucket in a path: what stands
+// before the other S3 may resolve its dots.
+func plainPath(to *Outside, key string) error {
+	if strings.Trim(to.URL.Path, "/") == "" {
+		return nil // the bucket is in the host name
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "." || segment == ".." {
+			return fail(http.StatusBadRequest, "InvalidURI",
+				"The key has a segment %q, which cannot be passed on to the S3 that keeps the bucket: its bucket names are in paths.", segment)
+		}
+	}
+	return nil
+}
+
 // escapeKey escapes as signatures want it: everything but letters, digits, "-._~"
 // and the slash.
 func escapeKey(key string) string {

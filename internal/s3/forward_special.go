@@ -94,6 +94,9 @@ func (c *call) mayCopyTags(source *Outside, from source) error {
 	if from.versionID != "" {
 		query.Set("versionId", from.versionID)
 	}
+	if err := plainPath(source, from.key); err != nil {
+		return err
+	}
 	answer, err := c.exchange(source, &outgoing{request: c.requestTo(source, http.MethodGet, from.key, query), hash: sigv4.EmptyHash})
 	if err != nil {
 		return err

@@ -168,6 +168,27 @@ func TestForwardAddress(t *testing.T) {
 	}
 }
 
+// TestForwardDots: nothing that stands between leads a key into another bucket.
+func TestForwardDots(t *testing.T) {
+	t.Parallel()
+	o := newOtherS3(t)
+	f := newForwardingTo(t, o, "")
+	for _, key := range []string{"..", "a/../b", "./a", "a/."} {
+		f.wantError(f.raw("GET", "/"+bucket+"/"+key, ""), http.StatusBadRequest, "InvalidURI")
+		f.wantError(f.raw("PUT", "/"+bucket+"/k", "", "X-Amz-Copy-Source", bucket+"/"+key), http.StatusBadRequest, "InvalidURI")
+	}
+	if calls := o.calls(); len(calls) > 0 {
+		t.Errorf("asked for %v", calls)
+	}
+	f.raw("GET", "/"+bucket+"/a/...", "")
+	if calls := o.calls(); len(calls) != 1 {
+		t.Errorf("asked for %v", calls)
+	}
+	if err := plainPath(&Outside{URL: &url.URL{Host: "b.s3.example.com", Path: "/"}}, "a/../b"); err != nil {
+		t.Errorf("a bucket in a host name: %v", err)
+	}
+}
+
 // TestForwardRefusals: what the other S3 says of this server's key, and of places,
 // is this server's trouble.
 func TestForwardRefusals(t *testing.T) {
