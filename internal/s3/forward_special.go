@@ -69,14 +69,14 @@ func (c *call) mayBeHere(to *Outside) error {
 		return err
 	}
 	defer answer.Body.Close()
-	switch {
-	case answer.StatusCode == http.StatusNotFound:
+	switch answer.StatusCode {
+	case http.StatusNotFound:
 		return nil
-	case answer.StatusCode >= 500:
-		return fail(http.StatusServiceUnavailable, "ServiceUnavailable",
-			"The S3 that keeps the other buckets does not say whether it has %s. Please try again.", c.bucket)
+	case http.StatusOK, http.StatusForbidden:
+		return ErrBucketExists
 	}
-	return ErrBucketExists
+	return fail(http.StatusServiceUnavailable, "ServiceUnavailable",
+		"The S3 that keeps the other buckets does not say whether it has %s. Please try again.", c.bucket)
 }
 
 // copyBetween refuses a copy from one S3 to another.

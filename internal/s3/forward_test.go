@@ -189,6 +189,35 @@ func TestForwardDots(t *testing.T) {
 	}
 }
 
+// TestForwardUnsure: what the other S3 does not say is not taken for a no.
+func TestForwardUnsure(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int][2]int{200: {409, 200}, 403: {409, 200}, 404: {200, 200}, 400: {503, 503}, 503: {503, 503}} {
+		o := newOtherS3(t)
+		o.answer = func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPut {
+				w.WriteHeader(status)
+			}
+			if r.Method == http.MethodGet && status == http.StatusOK {
+				_, _ = io.WriteString(w, "<Tagging/>")
+			}
+		}
+		f := newFace(t, false)
+		elsewhere := o.keeps(account, "")
+		f.server.Config.Handler.(*Handler).Forward(func(ctx context.Context, name string) (*Outside, error) {
+			to, err := elsewhere(ctx, name)
+			to.Others = true
+			return to, err
+		})
+		if answer := f.raw("PUT", "/new-bucket", ""); answer.StatusCode != want[0] {
+			t.Errorf("a bucket, when %d is said there: %s", status, answer.Status)
+		}
+		if answer := f.raw("PUT", "/away/k", "", "X-Amz-Copy-Source", "away/a"); answer.StatusCode != want[1] {
+			t.Errorf("a copy, when %d is said of its tags: %s", status, answer.Status)
+		}
+	}
+}
+
 // TestForwardRefusals: what the other S3 says of this server's key, and of places,
 // is this server's trouble.
 func TestForwardRefusals(t *testing.T) {
