@@ -102,13 +102,13 @@ func (c *call) mayCopyTags(source *Outside, from source) error {
 		return err
 	}
 	defer answer.Body.Close()
-	switch answer.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound, http.StatusForbidden:
-		return nil // there are none to take along, as far as this server's key goes
-	default:
+	switch status := answer.StatusCode; {
+	case status == http.StatusOK:
+	case status >= 500 && status != http.StatusNotImplemented || status == http.StatusTooManyRequests:
 		return fail(http.StatusServiceUnavailable, "ServiceUnavailable",
 			"The S3 that keeps bucket %s does not say which tags the source of the copy has. Please try again.", from.bucket)
+	default:
+		return nil // there are none to take along, or the copy will be refused as this was
 	}
 	var tags taggingXML
 	if err := xml.NewDecoder(io.LimitReader(answer.Body, maxDocument)).Decode(&tags); err != nil {

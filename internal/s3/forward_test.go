@@ -192,7 +192,7 @@ func TestForwardDots(t *testing.T) {
 // TestForwardUnsure: what the other S3 does not say is not taken for a no.
 func TestForwardUnsure(t *testing.T) {
 	t.Parallel()
-	for status, want := range map[int][2]int{200: {409, 200}, 403: {409, 200}, 404: {200, 200}, 400: {503, 503}, 503: {503, 503}} {
+	for status, want := range map[int][2]int{200: {409, 200}, 403: {409, 200}, 404: {200, 200}, 400: {503, 200}, 503: {503, 503}} {
 		o := newOtherS3(t)
 		o.answer = func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != http.MethodPut {

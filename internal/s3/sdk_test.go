@@ -353,6 +353,10 @@ func TestSDKStrangeKeys(t *testing.T) {
 			if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' && r != '\n' }) {
 				continue // XML cannot say it
 			}
+			dots := func(segment string) bool { return segment == "." || segment == ".." }
+			if f.place != f.url && slices.ContainsFunc(strings.Split(key, "/"), dots) {
+				continue // it is not passed on: TestForwardDots
+			}
 			want = append(want, key)
 			f.sdkPut(key, "content of "+key)
 			if got := f.sdkGet(key); got != "content of "+key {
