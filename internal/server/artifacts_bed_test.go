@@ -1,13 +1,7 @@
 package server_test
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"math/rand/v2"
-	"os/exec"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -17,6 +11,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/penstock-cd/penstock/internal/server"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // elsewhere is an S3 that keeps artifacts of the server under test.
@@ -72,41 +67,10 @@ func (e elsewhere) keys(b *bed, bucket string) (keys []string) {
 	return keys
 }
 
-// moto starts moto_server, another implementation of AWS.
+// moto is another implementation of AWS.
 func moto(t *testing.T) elsewhere {
 	t.Helper()
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed")
-	}
-	command := exec.CommandContext(t.Context(), program, "-H", "127.0.0.1", "-p", "0")
-	read, write := io.Pipe()
-	command.Stdout, command.Stderr = write, write
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() {
-		err := command.Wait()
-		_ = write.CloseWithError(io.EOF)
-		ended <- err
-	}()
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		<-ended
-	})
-	listens, at := regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*`), ""
-	lines := bufio.NewScanner(read)
-	var said strings.Builder
-	for at == "" && lines.Scan() {
-		at = listens.FindString(lines.Text())
-		fmt.Fprintln(&said, lines.Text())
-	}
-	if at == "" {
-		t.Fatalf("the installed moto_server does not start: %v\n%s", lines.Err(), said.String())
-	}
-	go func() { _, _ = io.Copy(io.Discard, read) }()
-	return newElsewhere(at, "AKIAMOTO", "moto")
+	return newElsewhere(sigv4test.Moto(t), "AKIAMOTO", "moto")
 }
 
 // toolJob waits for a job of benchTool's type.

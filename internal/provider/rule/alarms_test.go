@@ -1,14 +1,11 @@
 package rule
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -18,6 +15,7 @@ import (
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
+	"github.com/penstock-cd/penstock/internal/sigv4/sigv4test"
 )
 
 // asked is the provider that asks the endpoint.
@@ -111,48 +109,10 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
-// moto starts moto_server, another implementation of AWS, and returns its URL.
-func moto(t *testing.T) string {
-	t.Helper()
-	program, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("moto_server is not installed")
-	}
-	command := exec.CommandContext(t.Context(), program, "-H", "127.0.0.1", "-p", "0")
-	read, write := io.Pipe()
-	command.Stdout, command.Stderr = write, write
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() {
-		err := command.Wait()
-		_ = write.CloseWithError(io.EOF)
-		ended <- err
-	}()
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		<-ended
-	})
-	listens := regexp.MustCompile(`http://127\.0\.0\.1:[1-9]\d*`)
-	url := ""
-	lines := bufio.NewScanner(read)
-	var said strings.Builder
-	for url == "" && lines.Scan() {
-		url = listens.FindString(lines.Text())
-		fmt.Fprintln(&said, lines.Text())
-	}
-	if url == "" {
-		t.Fatalf("the installed moto_server does not start: %v\n%s", lines.Err(), said.String())
-	}
-	go func() { _, _ = io.Copy(io.Discard, read) }()
-	return url
-}
-
 // TestAlarmsOfMoto looks at real alarms over the wire.
 func TestAlarmsOfMoto(t *testing.T) {
 	t.Parallel()
-	url := moto(t)
+	url := sigv4test.Moto(t)
 	there, err := newAlarms(CloudWatchConfig{Endpoint: url, AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}).connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
