@@ -50,9 +50,18 @@ func (d *Dispatcher) Prune(ctx context.Context, from string, before int64) (next
 // stands the pipeline whose changes come next. No id begins with it.
 const pruneChangesOf = "changes/"
 
+// pruneLock is held by who forgets executions. Of two that share artifacts, forgotten
+// by two nodes at once, each would be seen as still there by who forgets the other, and
+// nobody would record the artifacts as left.
+const pruneLock = "dispatch/prune"
+
 // pruneExecutions forgets those of one batch of old executions that are not needed,
 // and returns the last of the batch, empty if there are no more.
 func (d *Dispatcher) pruneExecutions(tx *db.Tx, after string, before int64) (last string, err error) {
+	// Before any row is locked: who waited for it with a row in hand could be waited for.
+	if err := tx.Lock(pruneLock); err != nil {
+		return "", err
+	}
 	var old []oldExecution
 	err = each(tx, func(row scanner) error {
 		var x oldExecution
