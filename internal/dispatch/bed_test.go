@@ -230,7 +230,7 @@ func (b *bed) create(d pipeline.Declaration) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	list, err := b.Executions(b.t.Context(), p, dispatch.Place{}, 10, "")
+	list, err := b.Executions(b.t.Context(), p, dispatch.Place{}, 10)
 	if err != nil || len(list) != 1 {
 		b.t.Fatalf("executions after create: %v, %v", list, err)
 	}
@@ -274,7 +274,7 @@ func (b *bed) read(fn func(tx *db.Tx) error) {
 
 func (b *bed) wantExecutions(n int) {
 	b.t.Helper()
-	list, err := b.Executions(b.t.Context(), b.pipeline(), dispatch.Place{}, 100, "")
+	list, err := b.Executions(b.t.Context(), b.pipeline(), dispatch.Place{}, 100)
 	if err != nil || len(list) != n {
 		b.t.Errorf("%d executions, %v, want %d", len(list), err, n)
 	}

@@ -102,7 +102,7 @@ func TestTokenIsReplayedAcrossRestarts(t *testing.T) {
 		if _, err := b.StartExecution(t.Context(), key, start); !errors.As(err, &violation) {
 			t.Errorf("invalid replay: %v, want a violation", err)
 		}
-		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{}, 10, "")
+		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{}, 10)
 		if err != nil || len(list) != 2 {
 			t.Errorf("%d executions, %v, want 2", len(list), err)
 		}

@@ -23,24 +23,16 @@ type Place struct {
 func PlaceOf(e *engine.Execution) Place { return Place{ID: e.ID, Seq: e.Seq} }
 
 // Executions lists the executions of a pipeline started before the one at a place,
-// newest first, at most limit. With succeededIn only those are listed that succeeded
-// in the stage under the current definition and are no rollbacks: what a stage can
-// go back to.
-func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, at Place, limit int, succeededIn string) ([]engine.Execution, error) {
-	batch := limit
-	if succeededIn != "" {
-		batch = max(batch, 100)
-	}
+// newest first, at most limit.
+func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, at Place, limit int) ([]engine.Execution, error) {
 	var list []engine.Execution
 	err := d.DB.Read(ctx, func(tx *db.Tx) error {
+		list = nil
 		next, err := executionBefore(tx, p.ID, at)
 		for next != "" && err == nil && len(list) < limit {
-			next, err = eachExecution(tx, p.ID, next, batch, func(e *engine.Execution) bool {
-				if succeededIn == "" || e.Version == p.Version && e.Type != engine.Rollback && e.SucceededIn(succeededIn) {
-					list = append(list, *e)
-				}
-				// An older version never comes after a newer one: no match is left.
-				return succeededIn == "" || e.Version >= p.Version
+			next, err = eachExecution(tx, p.ID, next, limit-len(list), func(e *engine.Execution) bool {
+				list = append(list, *e)
+				return true
 			})
 		}
 		return err
@@ -48,7 +40,45 @@ func (d *Dispatcher) Executions(ctx context.Context, p Pipeline, at Place, limit
 	if err != nil {
 		return nil, fmt.Errorf("listing executions of pipeline %s: %w", p.Name, err)
 	}
-	return list[:min(len(list), limit)], nil
+	return list, nil
+}
+
+// maxSearched bounds the executions that are looked at for one page of those that
+// succeeded in a stage: one that none reached would have all of them read.
+const maxSearched = 1000
+
+// SucceededIn lists, like Executions, those that a stage can go back to: that
+// succeeded in it under the current definition and are no rollbacks. next is where
+// to go on, the zero value at the end: a page may hold less than limit, or nothing,
+// and not be the last.
+func (d *Dispatcher) SucceededIn(ctx context.Context, p Pipeline, stage string, at Place, limit int) (list []engine.Execution, next Place, err error) {
+	err = d.DB.Read(ctx, func(tx *db.Tx) error {
+		list, next = nil, Place{}
+		from, err := executionBefore(tx, p.ID, at)
+		searched := 0
+		for from != "" && err == nil {
+			if searched == maxSearched {
+				return nil // at the place of the last
+			}
+			from, err = eachExecution(tx, p.ID, from, min(historyPage, maxSearched-searched), func(e *engine.Execution) bool {
+				searched, next = searched+1, PlaceOf(e)
+				if e.Version == p.Version && e.Type != engine.Rollback && e.SucceededIn(stage) {
+					list = append(list, *e)
+				}
+				// An older version never comes after a newer one: no match is left.
+				return e.Version >= p.Version && len(list) <= limit
+			})
+		}
+		next = Place{}
+		if len(list) > limit {
+			list, next = list[:limit], PlaceOf(&list[limit-1])
+		}
+		return err
+	})
+	if err != nil {
+		return nil, Place{}, fmt.Errorf("listing executions of pipeline %s that succeeded in stage %s: %w", p.Name, stage, err)
+	}
+	return list, next, nil
 }
 
 // executionBefore returns the execution that was started before that at a place, the
@@ -124,12 +154,14 @@ func eachExecution(tx *db.Tx, pipelineID, from string, limit int, do func(*engin
 	var last Place
 	more := true
 	err = each(tx, func(row scanner) error {
+		if !more {
+			return nil
+		}
 		e, err := scanExecution(row)
 		if err != nil {
 			return err
 		}
-		last = PlaceOf(e)
-		more = more && do(e)
+		last, more = PlaceOf(e), do(e)
 		return nil
 	}, sqlListExecutions, from, limit)
 	if err != nil || !more || last.ID == "" {

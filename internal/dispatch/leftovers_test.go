@@ -324,7 +324,7 @@ func (b *bed) keepsWhatItNeeds() int {
 			gone[key] = execution
 		}
 	}
-	list, err := b.Executions(b.t.Context(), b.pipeline(), dispatch.Place{}, 1000, "")
+	list, err := b.Executions(b.t.Context(), b.pipeline(), dispatch.Place{}, 1000)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -351,7 +351,7 @@ func (b *bed) drained() {
 // goBack starts executions, and retries and goes back to some.
 func (b *bed) goBack(t *testing.T) {
 	for i := range 60 {
-		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{}, 5, "")
+		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{}, 5)
 		if err != nil {
 			t.Error(err)
 			return

@@ -17,7 +17,7 @@ import (
 func ids(t *testing.T, b *bed, page int) (all []string) {
 	t.Helper()
 	for at := (dispatch.Place{}); len(all) < 1000; {
-		list, err := b.Executions(t.Context(), b.pipeline(), at, page, "")
+		list, err := b.Executions(t.Context(), b.pipeline(), at, page)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestListsOverGaps(t *testing.T) {
 			}
 		}
 		// The place in a list may be forgotten between two pages.
-		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{ID: started[3], Seq: 5}, 10, "")
+		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{ID: started[3], Seq: 5}, 10)
 		if err != nil || len(list) != 1 || list[0].ID != running {
 			t.Errorf("behind one that is gone: %v, %v; want the one that runs", list, err)
 		}
@@ -106,8 +106,8 @@ func TestListsOfAMoment(t *testing.T) {
 			}
 		}
 		for _, stage := range []string{"Source", "Build"} {
-			if list, err := b.Executions(t.Context(), p, dispatch.Place{}, 1, stage); err != nil || len(list) != 0 {
-				t.Errorf("succeeded in %s: %v, %v; want none", stage, list, err)
+			if list, next, err := b.SucceededIn(t.Context(), p, stage, dispatch.Place{}, 1); err != nil || len(list) != 0 || next.ID != "" {
+				t.Errorf("succeeded in %s: %v, %v, %v; want none", stage, list, next, err)
 			}
 		}
 	})
@@ -192,7 +192,7 @@ func TestMigrationOfLists(t *testing.T) {
 		}
 		lists := dispatch.New(dispatch.Config{DB: d})
 		for pipeline, want := range map[string][]string{"p": {"c", "b", "a"}, "q": {"x"}, "none": nil} { //floors:ordered each by itself
-			list, err := lists.Executions(t.Context(), dispatch.Pipeline{ID: pipeline}, dispatch.Place{}, 10, "")
+			list, err := lists.Executions(t.Context(), dispatch.Pipeline{ID: pipeline}, dispatch.Place{}, 10)
 			var got []string
 			for i := range list {
 				got = append(got, list[i].ID)
@@ -200,25 +200,6 @@ func TestMigrationOfLists(t *testing.T) {
 			if err != nil || !slices.Equal(got, want) {
 				t.Errorf("pipeline %s: %q, %v; want %q", pipeline, got, err, want)
 			}
-		}
-	})
-}
-
-// What succeeded in a stage is listed to go back to, and nobody can go back to a
-// rollback.
-func TestRollbacksAreNotToGoBackTo(t *testing.T) {
-	each(t, func(t *testing.T, b *bed) {
-		first := b.create(small())
-		b.finish(first)
-		second := b.succeed()
-		back := b.rollBackTo(first)
-		list, err := b.Executions(t.Context(), b.pipeline(), dispatch.Place{}, 10, "Build")
-		var got []string
-		for i := range list {
-			got = append(got, list[i].ID)
-		}
-		if err != nil || !slices.Equal(got, []string{second, first}) {
-			t.Errorf("succeeded in Build: %q, %v; want %q without the rollback %s", got, err, []string{second, first}, back)
 		}
 	})
 }

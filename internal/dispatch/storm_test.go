@@ -156,7 +156,7 @@ func (s *storm) act(t *testing.T) {
 
 func (s *storm) executions(t *testing.T) []engine.Execution {
 	t.Helper()
-	list, err := s.Executions(t.Context(), s.pipeline(), dispatch.Place{}, 1000, "")
+	list, err := s.Executions(t.Context(), s.pipeline(), dispatch.Place{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func (b *bed) pipeline() dispatch.Pipeline {
 // executions are the ids of all executions of the pipeline, oldest first.
 func (b *bed) executions() []string {
 	b.t.Helper()
-	list, err := b.dispatch.Executions(b.t.Context(), b.pipeline(), dispatch.Place{}, 100, "")
+	list, err := b.dispatch.Executions(b.t.Context(), b.pipeline(), dispatch.Place{}, 100)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (b *bed) watch(name string, mode pipeline.ExecutionMode, configurations ...
 	}
 	return func() []string {
 		b.t.Helper()
-		list, err := b.dispatch.Executions(b.t.Context(), p, dispatch.Place{}, 100, "")
+		list, err := b.dispatch.Executions(b.t.Context(), p, dispatch.Place{}, 100)
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -350,7 +350,7 @@ func (b *bed) ended(name string) {
 		b.t.Fatal(err)
 	}
 	for {
-		list, err := b.dispatch.Executions(b.t.Context(), p, dispatch.Place{}, 1, "")
+		list, err := b.dispatch.Executions(b.t.Context(), p, dispatch.Place{}, 1)
 		if err != nil {
 			b.t.Fatal(err)
 		}

@@ -68,7 +68,7 @@ func (s *Store) known(ctx context.Context, p dispatch.Pipeline, push Push, id st
 	if err != nil {
 		return "", false, fmt.Errorf("looking up a revision of %s/%s: %w", push.Stage, push.Action, err)
 	}
-	newest, err := s.Dispatch.Executions(ctx, p, dispatch.Place{}, 1, "")
+	newest, err := s.Dispatch.Executions(ctx, p, dispatch.Place{}, 1)
 	if err != nil {
 		return "", false, err
 	}

@@ -144,7 +144,7 @@ const recent = 20
 // fetched tells whether one of the newest executions is for a version of a source,
 // or fetched it; unsure says that the newest one may yet fetch it.
 func (s *Store) fetched(ctx context.Context, src source, version string) (known, unsure bool, err error) {
-	list, err := s.Dispatch.Executions(ctx, src.pipeline, dispatch.Place{}, recent, "")
+	list, err := s.Dispatch.Executions(ctx, src.pipeline, dispatch.Place{}, recent)
 	if err != nil {
 		return false, false, err
 	}

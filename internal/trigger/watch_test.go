@@ -70,7 +70,7 @@ func (b *bed) all(name string) []engine.Execution {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	list, err := b.dispatch.Executions(b.t.Context(), p, dispatch.Place{}, 100, "")
+	list, err := b.dispatch.Executions(b.t.Context(), p, dispatch.Place{}, 100)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -88,19 +88,30 @@ func (s *Service) ListPipelineExecutions(ctx context.Context, c api.Caller, in *
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.dispatch.Executions(ctx, p, at, page+1, stage)
+	list, next, err := s.executionsFrom(ctx, p, stage, at, page)
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.ListPipelineExecutionsOutput{PipelineExecutionSummaries: []wire.PipelineExecutionSummary{}}
-	if len(list) > page {
-		list = list[:page]
-		out.NextToken = binding.sealPlace(dispatch.PlaceOf(&list[page-1]))
+	if next != (dispatch.Place{}) {
+		out.NextToken = binding.sealPlace(next)
 	}
 	for i := range list {
 		out.PipelineExecutionSummaries = append(out.PipelineExecutionSummaries, executionSummary(&list[i]))
 	}
 	return out, nil
+}
+
+// executionsFrom is a page of executions, and where the next begins: all of them, or
+// those that succeeded in a stage.
+func (s *Service) executionsFrom(ctx context.Context, p dispatch.Pipeline, stage string, at dispatch.Place, page int) (list []engine.Execution, next dispatch.Place, err error) {
+	if stage != "" {
+		return s.dispatch.SucceededIn(ctx, p, stage, at, page)
+	}
+	if list, err = s.dispatch.Executions(ctx, p, at, page+1); err == nil && len(list) > page {
+		list, next = list[:page], dispatch.PlaceOf(&list[page-1])
+	}
+	return list, next, err
 }
 
 func executionSummary(x *engine.Execution) wire.PipelineExecutionSummary {
