@@ -90,23 +90,9 @@ type pipelineRow struct {
 
 // load reads a pipeline's state and its live executions. suffix locks the row.
 func (d *Dispatcher) load(tx *db.Tx, l *line, suffix string) error {
-	var text string
-	var row pipelineRow
-	var version int64
-	err := tx.QueryRow(sqlSelectState+suffix, l.id).
-		Scan(&row.account, &row.region, &version, &text, &row.created, &row.updated, &row.newest)
-	if errors.Is(err, db.ErrNoRows) {
-		return ErrPipelineNotFound
-	}
+	row, version, stored, err := loadPipeline(tx, l.id, suffix)
 	if err != nil {
-		return fmt.Errorf("loading pipeline %s: %w", l.id, err)
-	}
-	var stored storedPipeline
-	if err := json.Unmarshal([]byte(text), &stored); err != nil {
-		return fmt.Errorf("loading pipeline %s: %w", l.id, err)
-	}
-	if err := checkFormat(stored.Format); err != nil {
-		return fmt.Errorf("loading pipeline %s: %w", l.id, err)
+		return err
 	}
 	s := &engine.State{Pipeline: stored.Part}
 	for _, id := range stored.Live {
@@ -118,6 +104,26 @@ func (d *Dispatcher) load(tx *db.Tx, l *line, suffix string) error {
 	}
 	l.state, l.version, l.row = s, version, row
 	return nil
+}
+
+// loadPipeline reads what all executions of a pipeline share, and which are live.
+func loadPipeline(tx *db.Tx, id, suffix string) (row pipelineRow, version int64, stored storedPipeline, err error) {
+	var text string
+	err = tx.QueryRow(sqlSelectState+suffix, id).
+		Scan(&row.account, &row.region, &version, &text, &row.created, &row.updated, &row.newest)
+	if errors.Is(err, db.ErrNoRows) {
+		return row, version, stored, ErrPipelineNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &stored)
+	}
+	if err == nil {
+		err = checkFormat(stored.Format)
+	}
+	if err != nil {
+		err = fmt.Errorf("loading pipeline %s: %w", id, err)
+	}
+	return row, version, stored, err
 }
 
 // loadMissing gives the units the executions that their Steps asked for, as they

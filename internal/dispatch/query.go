@@ -236,8 +236,8 @@ type State struct {
 	// is not set, a configuration is still to be resolved.
 	Settled  bool
 	Pipeline engine.Pipeline
-	// Executions are the live ones, and those that the stages name: the latest of
-	// each, and the one that is shown at its entrance.
+	// Executions are those that the stages name: the latest of each, the one that is
+	// shown at its entrance, and those that wait there.
 	Executions map[string]engine.Execution
 	// Actions are the attempts of the latest execution of each stage, by stage,
 	// oldest first.
@@ -250,7 +250,7 @@ type State struct {
 }
 
 func (s *State) readStage(tx *db.Tx, st engine.Stage) error {
-	for _, id := range []string{st.Latest, st.LastInbound} {
+	for _, id := range append([]string{st.Latest, st.LastInbound}, st.Waiting...) {
 		if _, known := s.Executions[id]; known || id == "" {
 			continue
 		}

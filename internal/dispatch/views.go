@@ -165,20 +165,16 @@ func (d *Dispatcher) readState(tx *db.Tx, p Pipeline, version int64) (State, err
 		Version: version, Executions: map[string]engine.Execution{},
 		Actions: map[string][]ActionExecution{}, Rules: map[string][]RuleExecution{},
 	}
-	l := &line{id: p.ID}
-	if err := d.load(tx, l, ""); err != nil {
+	_, _, stored, err := loadPipeline(tx, p.ID, "")
+	if err != nil {
 		return s, err
 	}
-	s.Pipeline = l.state.Pipeline
-	for _, e := range l.state.Executions {
-		s.Executions[e.ID] = *e
-	}
+	s.Pipeline = stored.Part
 	for _, st := range s.Pipeline.Stages {
 		if err := s.readStage(tx, st); err != nil {
 			return s, err
 		}
 	}
-	var err error
 	if s.Settled, err = d.settled(tx, p, &s); err == nil && s.Settled {
 		d.views.states.put(p.ID, s)
 	}

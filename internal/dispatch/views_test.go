@@ -8,6 +8,7 @@ import (
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/dispatch"
 	"github.com/penstock-cd/penstock/internal/engine"
+	"github.com/penstock-cd/penstock/internal/pipeline"
 	"github.com/penstock-cd/penstock/internal/provider"
 )
 
@@ -170,4 +171,38 @@ func TestViewsOfManyLists(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestStateHoldsWhatItShows: of the executions only those are read that stages name
+// or that wait at them. Parallel ones have no common state.
+func TestStateHoldsWhatItShows(t *testing.T) {
+	for mode, want := range map[pipeline.ExecutionMode]int{pipeline.ModeParallel: 0, pipeline.ModeQueued: 4, pipeline.ModeSuperseded: 2} {
+		t.Run(string(mode), func(t *testing.T) {
+			each(t, func(t *testing.T, b *bed) {
+				decl := small()
+				decl.ExecutionMode = mode
+				first := b.create(decl)
+				b.source.next(t)
+				for range 3 {
+					if _, err := b.StartExecution(t.Context(), key, dispatch.StartRequest{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				_, state, err := b.PipelineState(t.Context(), key)
+				if err != nil || len(state.Executions) != want {
+					t.Fatalf("%d executions, %v; want %d", len(state.Executions), err, want)
+				}
+				for _, st := range state.Pipeline.Stages {
+					for _, id := range append([]string{st.Latest, st.LastInbound}, st.Waiting...) {
+						if _, ok := state.Executions[id]; id != "" && !ok {
+							t.Errorf("stage %s shows %s, which is missing", st.Name, id)
+						}
+					}
+				}
+				if _, ok := state.Executions[first]; ok == (mode == pipeline.ModeParallel) {
+					t.Errorf("the first execution is there: %v", ok)
+				}
+			})
+		})
+	}
 }
