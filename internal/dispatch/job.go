@@ -280,14 +280,9 @@ func (j *job) attempt(d *Dispatcher, x effect) provider.Attempt {
 		}
 	}
 	for _, in := range j.action.Inputs {
-		artifact := provider.InputArtifact{Name: in.Name, Location: in}
-		for _, known := range j.execution.Artifacts {
-			if known.Name == in.Name {
-				artifact.Revision = known.Revision
-			}
-		}
-		artifact.CloneRef = j.cloneRefs[in.Name]
-		a.Inputs = append(a.Inputs, artifact)
+		a.Inputs = append(a.Inputs, provider.InputArtifact{
+			Name: in.Name, Location: in, Revision: j.revisionOf(in.Name), CloneRef: j.cloneRefs[in.Name],
+		})
 	}
 	for i, out := range j.action.Allotted {
 		artifact := provider.OutputArtifact{Name: out.Name, Location: out}
@@ -297,6 +292,16 @@ func (j *job) attempt(d *Dispatcher, x effect) provider.Attempt {
 		a.Outputs = append(a.Outputs, artifact)
 	}
 	return a
+}
+
+// revisionOf is the revision behind an artifact, empty if it is not known.
+func (j *job) revisionOf(artifact string) (revision string) {
+	for _, known := range j.execution.Artifacts {
+		if known.Name == artifact {
+			revision = known.Revision
+		}
+	}
+	return revision
 }
 
 // open gives an attempt its log and its workspace.

@@ -75,13 +75,7 @@ func (j *job) jobData(x effect) JobData {
 		Configuration: j.withoutSecrets(), Secrets: slices.Sorted(maps.Keys(j.references)), EncryptionKey: j.store.EncryptionKey,
 	}
 	for _, in := range j.action.Inputs {
-		artifact := JobArtifact{ArtifactLocation: in}
-		for _, known := range j.execution.Artifacts {
-			if known.Name == in.Name {
-				artifact.Revision = known.Revision
-			}
-		}
-		data.Inputs = append(data.Inputs, artifact)
+		data.Inputs = append(data.Inputs, JobArtifact{ArtifactLocation: in, Revision: j.revisionOf(in.Name)})
 	}
 	for _, out := range j.action.Allotted {
 		data.Outputs = append(data.Outputs, JobArtifact{ArtifactLocation: out})

@@ -128,20 +128,6 @@ func (d *Dispatcher) stepInvoked(tx *db.Tx, x effect, row *jobRow, now int64) (e
 	return decision, nil
 }
 
-// finishJob reports that the time of a job is over, unless a result came in
-// between.
-func (d *Dispatcher) finishJob(ctx context.Context, x effect, row *jobRow) error {
-	stepped, decision, err := engine.StepJob(row.Job, d.jobEvent(row.Until, engine.JobTimePassed{}))
-	if err != nil {
-		return err
-	}
-	err = d.commitJob(ctx, row, stepped, decision)
-	if errors.Is(err, errJobChanged) {
-		return d.park(ctx, x, nil)
-	}
-	return err
-}
-
 // bring lets the provider bring a job to who does it.
 func (d *Dispatcher) bring(ctx context.Context, x effect, j *job, row *jobRow, p provider.Invoker) error {
 	until := x.Deadline

@@ -35,16 +35,26 @@ func (d *Dispatcher) runJob(ctx context.Context, x effect, j *job) error {
 	if row == nil {
 		return d.offerJob(ctx, x, j)
 	}
-	stepped, decision, err := engine.StepJob(row.Job, d.jobEvent(now, engine.JobTimePassed{}))
+	_, decision, err := engine.StepJob(row.Job, d.jobEvent(now, engine.JobTimePassed{}))
 	if err != nil {
 		return err
 	}
 	if decision.Report == nil {
 		return d.park(ctx, x, nil)
 	}
+	return d.finishJob(ctx, x, row)
+}
+
+// finishJob reports that the time of a job is over, unless a result came in
+// between.
+func (d *Dispatcher) finishJob(ctx context.Context, x effect, row *jobRow) error {
+	stepped, decision, err := engine.StepJob(row.Job, d.jobEvent(row.Until, engine.JobTimePassed{}))
+	if err != nil {
+		return err
+	}
 	err = d.commitJob(ctx, row, stepped, decision)
 	if errors.Is(err, errJobChanged) {
-		return d.park(ctx, x, nil) // the worker's result came in between
+		return d.park(ctx, x, nil)
 	}
 	return err
 }
