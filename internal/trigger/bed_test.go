@@ -25,12 +25,12 @@ const (
 // bed is a store on a real database, with a pipeline "web" to start.
 type bed struct {
 	*trigger.Store
-	t        *testing.T
+	t        testing.TB
 	db       *db.DB
 	dispatch *dispatch.Dispatcher
 }
 
-func newBed(t *testing.T, d *db.DB, change ...func(*trigger.Config)) *bed {
+func newBed(t testing.TB, d *db.DB, change ...func(*trigger.Config)) *bed {
 	t.Helper()
 	if err := d.Migrate(t.Context(), dispatch.Schema(), trigger.Schema()); err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func (s *Store) Watch(ctx context.Context, p dispatch.Pipeline) {
 		}
 	}
 	s.mu.Lock()
-	s.fresh[p.ID] = p
+	s.fresh[p.ID] = p.Key
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -72,12 +72,12 @@ func (s *Store) watch(ctx context.Context, p dispatch.Pipeline) error {
 func (s *Store) watchFresh(ctx context.Context) error {
 	s.mu.Lock()
 	fresh := s.fresh
-	s.fresh = map[string]dispatch.Pipeline{}
+	s.fresh = map[string]dispatch.Key{}
 	s.mu.Unlock()
 	var errs []error
-	for id, p := range fresh { //floors:ordered pipelines are independent
+	for id, key := range fresh { //floors:ordered pipelines are independent
 		// What was to be looked at may have been changed since.
-		now, err := s.Dispatch.Pipeline(ctx, p.Key, 0)
+		now, err := s.Dispatch.Pipeline(ctx, key, 0)
 		if errors.Is(err, dispatch.ErrPipelineNotFound) || err == nil && now.ID != id {
 			continue
 		}
@@ -88,9 +88,7 @@ func (s *Store) watchFresh(ctx context.Context) error {
 			continue
 		}
 		s.mu.Lock()
-		if _, newer := s.fresh[id]; !newer {
-			s.fresh[id] = p
-		}
+		s.fresh[id] = key
 		s.mu.Unlock()
 		if !errors.Is(err, errUnsure) {
 			errs = append(errs, err)

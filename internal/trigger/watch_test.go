@@ -258,6 +258,74 @@ func TestWatchRefused(t *testing.T) {
 	})
 }
 
+// failing is an S3 that can fail, and counts what it is asked.
+type failing struct {
+	versions
+	err   error
+	asked int
+}
+
+func (f *failing) Newest(ctx context.Context, bucket, key string) (string, error) {
+	f.asked++
+	version, err := f.versions.Newest(ctx, bucket, key)
+	return version, errors.Join(err, f.err)
+}
+
+// TestWatchLater makes up for a look that failed, at what its pipeline names by
+// then: nothing is started for what another node has had the pipeline forget.
+func TestWatchLater(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		here := &failing{versions: versions{"in/a.zip": "a1", "in/b.zip": "b1"}, err: errors.New("down")}
+		b := newBed(t, d, func(c *trigger.Config) { c.Here = here })
+		b.restarted() // all objects were looked at
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{"updated", "deleted", "replaced"} {
+			b.make(s3Pipeline(name, s3Of("a.zip")))
+		}
+		_, err := b.dispatch.UpdatePipeline(t.Context(), account, region, s3Pipeline("updated", s3Of("b.zip")))
+		must(err)
+		must(b.dispatch.DeletePipeline(t.Context(), key("deleted")))
+		must(b.dispatch.DeletePipeline(t.Context(), key("replaced")))
+		_, err = b.dispatch.CreatePipeline(t.Context(), account, region, dispatch.CreateRequest{
+			Declaration: s3Pipeline("replaced", s3Of("b.zip")), By: "arn:me", Polled: true,
+		})
+		must(err)
+		here.err, here.asked = nil, 0
+		b.look()
+		b.want("a pipeline updated since", "updated", "PollForSourceChanges Fetch0=b1")
+		b.want("another pipeline of that name", "replaced") // who made it looks at its object
+		if here.asked != 1 {
+			t.Errorf("asked for %d objects", here.asked)
+		}
+	})
+}
+
+// TestWatchDone looks once: a look that was to be made up for is, by one that comes
+// with the next update.
+func TestWatchDone(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		here := &failing{versions: versions{"in/a.zip": "a1", "in/b.zip": "b1"}, err: errors.New("down")}
+		b := newBed(t, d, func(c *trigger.Config) { c.Here = here })
+		b.restarted() // all objects were looked at
+		b.make(s3Pipeline("web2", s3Of("a.zip")))
+		here.err = nil
+		b.update(s3Pipeline("web2", s3Of("b.zip")))
+		here.asked = 0
+		b.look()
+		b.want("an update", "web2", "PollForSourceChanges Fetch0=b1")
+		if here.asked != 0 {
+			t.Errorf("asked for %d objects once more", here.asked)
+		}
+	})
+}
+
 // TestWatchRemembers keeps what was seen of an object of this server for as long as
 // a pipeline names it: a version that was seen must not start anything when its
 // history is over, and an older one was chosen since.
