@@ -106,18 +106,18 @@ func (s *Store) claim(ctx context.Context) (claimed []change, now int64, err err
 
 // startEach starts the executions of changes and returns those that are done with.
 func (s *Store) startEach(ctx context.Context, claimed []change, now int64) (done []change, err error) {
-	watched := map[string]map[object][]source{}
+	watched := map[string][]*sourcePage{} // as it is now, for all of them
 	var errs []error
 next:
 	for _, c := range claimed {
-		if watched[c.Account] == nil {
-			list, err := s.sources(ctx, c.Account)
-			if err != nil {
+		pages, ok := watched[c.Account]
+		if !ok {
+			if pages, err = s.sourcePages(ctx, c.Account); err != nil {
 				return done, err
 			}
-			watched[c.Account] = byObject(list)
+			watched[c.Account] = pages
 		}
-		for _, src := range watched[c.Account][object{c.Bucket, c.Key}] {
+		for src := range ofObject(pages, object{c.Bucket, c.Key}) {
 			if src.pipeline.Created > c.at {
 				continue // its own first execution fetches the version, or its first poll saw it
 			}
@@ -129,14 +129,6 @@ next:
 		done = append(done, c)
 	}
 	return done, errors.Join(errs...)
-}
-
-func byObject(list []source) map[object][]source {
-	of := map[object][]source{}
-	for _, src := range list {
-		of[src.object] = append(of[src.object], src)
-	}
-	return of
 }
 
 // oldChange is the age, in milliseconds, from which the token of a start is no

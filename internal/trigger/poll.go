@@ -56,13 +56,15 @@ func (s *Store) PollSources(ctx context.Context, now int64) error {
 	}
 	var errs []error
 	for _, account := range accounts {
-		list, err := s.sources(ctx, account)
+		pages, err := s.sourcePages(ctx, account)
 		if err != nil {
 			return err
 		}
-		for _, src := range list {
-			if err := s.pollSource(ctx, src, now, false); err != nil && !errors.Is(err, errUnsure) {
-				errs = append(errs, fmt.Errorf("polling %s/%s for pipeline %s: %w", src.bucket, src.key, src.pipeline.Name, err))
+		for _, page := range pages {
+			for _, src := range page.list {
+				if err := s.pollSource(ctx, src, now, false); err != nil && !errors.Is(err, errUnsure) {
+					errs = append(errs, fmt.Errorf("polling %s/%s for pipeline %s: %w", src.bucket, src.key, src.pipeline.Name, err))
+				}
 			}
 		}
 	}

@@ -21,39 +21,13 @@ type object struct{ bucket, key string }
 
 // source is an S3 source action of a pipeline that changes of its object start.
 type source struct {
+	// pipeline is without its definition, of which mode is all that counts.
 	pipeline dispatch.Pipeline
+	mode     pipeline.ExecutionMode
 	action   string
 	object
 	// number counts the sources of the pipeline with the same object from 0.
 	number int
-}
-
-// pipelinePage is how many pipelines are listed at once.
-const pipelinePage = 1000
-
-// sources lists the S3 sources of an account that are to be watched.
-func (s *Store) sources(ctx context.Context, account string) ([]source, error) {
-	regions, err := s.Dispatch.Regions(ctx, account)
-	if err != nil {
-		return nil, err
-	}
-	var list []source
-	for _, region := range regions {
-		for after := ""; ; {
-			page, err := s.Dispatch.Pipelines(ctx, account, region, after, pipelinePage)
-			if err != nil {
-				return nil, err
-			}
-			for _, p := range page {
-				list = append(list, sourcesOf(p)...)
-			}
-			if len(page) < pipelinePage {
-				break
-			}
-			after = page[len(page)-1].Name
-		}
-	}
-	return list, nil
 }
 
 func sourcesOf(p dispatch.Pipeline) []source {
@@ -94,7 +68,11 @@ func appendSource(list []source, p dispatch.Pipeline, action string, id pipeline
 	if id.Category != pipeline.CategorySource || id.Owner != pipeline.OwnerAWS || id.Provider != "S3" || !polled(configuration) {
 		return list
 	}
-	src := source{pipeline: p, action: action, object: object{configuration["S3Bucket"], configuration["S3ObjectKey"]}}
+	src := source{
+		pipeline: p, mode: p.Declaration.ExecutionMode, action: action,
+		object: object{configuration["S3Bucket"], configuration["S3ObjectKey"]},
+	}
+	src.pipeline.Declaration = pipeline.Declaration{}
 	for _, before := range list {
 		if before.object == src.object {
 			src.number++
@@ -119,7 +97,7 @@ func (s *Store) start(ctx context.Context, src source, version string) error {
 		// A colon keeps the token apart from all that clients can send.
 		Token: "source:" + hash(strings.Join([]string{src.pipeline.ID, src.action, src.bucket, src.key, version}, "\x00")),
 	}
-	if src.pipeline.Declaration.ExecutionMode != pipeline.ModeParallel {
+	if src.mode != pipeline.ModeParallel {
 		request.Overrides = []pipeline.SourceRevisionOverride{{
 			ActionName: src.action, RevisionType: pipeline.RevisionS3ObjectVersionID, RevisionValue: version,
 		}}

@@ -51,10 +51,11 @@ type Store struct {
 	Config
 
 	// fresh are pipelines whose objects are to be looked at now, by their ids; wake
-	// tells Run of them.
-	mu    sync.Mutex
-	fresh map[string]dispatch.Key
-	wake  chan struct{}
+	// tells Run of them. sources are those of accounts. Both under mu.
+	mu      sync.Mutex
+	fresh   map[string]dispatch.Key
+	sources map[string][]*sourcePage
+	wake    chan struct{}
 	// lookedHere is when the objects of this server were gone through. Only Run uses
 	// it.
 	lookedHere time.Time
@@ -64,7 +65,9 @@ type Store struct {
 func New(cfg Config) *Store {
 	cfg.MaxWebhooks = cmp.Or(cfg.MaxWebhooks, DefaultMaxWebhooks)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
-	return &Store{Config: cfg, fresh: map[string]dispatch.Key{}, wake: make(chan struct{}, 1)}
+	return &Store{
+		Config: cfg, fresh: map[string]dispatch.Key{}, sources: map[string][]*sourcePage{}, wake: make(chan struct{}, 1),
+	}
 }
 
 // The errors that callers decide on, found with errors.Is. A target pipeline
