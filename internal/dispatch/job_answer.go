@@ -18,6 +18,9 @@ var (
 	ErrJobOver = errors.New("job is over")
 	// ErrClientToken says that the token is not that of the job's client.
 	ErrClientToken = errors.New("wrong client token")
+	// ErrAcknowledged comes with the rejection of a nonce with which the job was
+	// acknowledged: each is handed out once, so it was by who asks.
+	ErrAcknowledged = errors.New("acknowledged with this nonce already")
 )
 
 // JobRef names a job as its worker does.
@@ -99,6 +102,10 @@ func (d *Dispatcher) changeJob(ctx context.Context, ref JobRef, body engine.JobB
 // still is to be done.
 func (d *Dispatcher) AcknowledgeJob(ctx context.Context, ref JobRef, nonce string) (engine.JobStatus, error) {
 	j, err := d.changeJob(ctx, ref, engine.AcknowledgeJob{Nonce: nonce})
+	r, rejected := errors.AsType[*engine.JobRejection](err)
+	if rejected && r.Reason == engine.JobInvalidNonce && j.Status == engine.JobInProgress && nonce != "" && nonce == j.Nonce {
+		err = fmt.Errorf("%w: %w", ErrAcknowledged, err)
+	}
 	return j.Status, err
 }
 

@@ -45,6 +45,9 @@ func TestJob(t *testing.T) {
 		b.acknowledge(job)
 		_, err := b.AcknowledgeJob(t.Context(), ref(job), job.Nonce)
 		wantRejected(t, "acknowledged again", err, engine.JobInvalidNonce)
+		if !errors.Is(err, dispatch.ErrAcknowledged) {
+			t.Errorf("acknowledged again: %v", err)
+		}
 		want.Status = engine.JobInProgress
 		details, err := b.JobDetails(t.Context(), ref(job))
 		if diff := cmp.Diff(want, details); err != nil || diff != "" {
@@ -165,7 +168,13 @@ func TestJobIsHandedOutAgain(t *testing.T) {
 		_, err := b.AcknowledgeJob(t.Context(), ref(first), first.Nonce)
 		wantRejected(t, "the first worker", err, engine.JobInvalidNonce)
 		b.acknowledge(second)
-		wantRejected(t, "a wrong nonce", func() error { _, err := b.AcknowledgeJob(t.Context(), ref(second), "3"); return err }(), engine.JobInvalidNonce)
+		for _, nonce := range []string{first.Nonce, "3"} {
+			_, err := b.AcknowledgeJob(t.Context(), ref(second), nonce)
+			wantRejected(t, "a wrong nonce", err, engine.JobInvalidNonce)
+			if errors.Is(err, dispatch.ErrAcknowledged) {
+				t.Errorf("nonce %q: %v", nonce, err)
+			}
+		}
 		b.must(b.SucceedJob(t.Context(), ref(first), engine.SucceedJob{}))
 		b.await(id, engine.Succeeded)
 	})

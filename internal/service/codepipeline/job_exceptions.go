@@ -15,6 +15,10 @@ import (
 // no details (execution.md 8.3), so it is as if it were not there.
 func jobException(id *string, err error) error {
 	switch r, rejected := errors.AsType[*engine.JobRejection](err); {
+	case errors.Is(err, dispatch.ErrAcknowledged):
+		// By these words a worker whose acknowledgement was not answered knows that it
+		// has the job: the exception is that of any other nonce, as its name is fixed.
+		return &wire.InvalidNonceException{Message: fmt.Sprintf("The job with id '%s' has been acknowledged with this nonce already", text(id))}
 	case rejected:
 		return jobRejected(text(id), r.Reason)
 	case errors.Is(err, dispatch.ErrJobNotFound), errors.Is(err, dispatch.ErrJobOver):
@@ -29,7 +33,7 @@ func jobRejected(id string, reason engine.JobReason) error {
 	switch reason {
 	case engine.JobInvalidNonce:
 		return &wire.InvalidNonceException{Message: fmt.Sprintf(
-			"The nonce is not the one that the job with id '%s' was last handed out with, or the job has been acknowledged already", id)}
+			"The nonce is not the one that the job with id '%s' was last handed out with", id)}
 	case engine.JobTokenAndVariables:
 		return invalid("A job can not contain both a continuation token and output variables.")
 	case engine.JobVariablesTooLarge:
