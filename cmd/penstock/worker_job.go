@@ -111,13 +111,18 @@ const (
 	acknowledgeWait = 10 * time.Second
 )
 
-// acknowledge takes the job on. Until a time nobody else is handed it, so a nonce
-// that is refused by then after a try whose answer was lost was used by that try.
-// Later it may have been handed on under another nonce: then it is left alone.
+// acknowledgedText is in what a Penstock server says of the nonce by which a job was
+// acknowledged, and of no other.
+const acknowledgedText = "has been acknowledged with this nonce"
+
+// acknowledge takes the job on, however long the server does not answer. A nonce that
+// is refused after a try whose answer was lost was used by that try if the server
+// says so, or if it is refused before a time until which nobody else is handed the
+// job. Else it may have been handed on under another nonce: then it is left alone.
 func (j *doneJob) acknowledge(ctx context.Context, nonce string, until time.Time) error {
 	in, lost := &cp.AcknowledgeJobInput{JobId: &j.id, Nonce: &nonce}, false
 	for try := 1; ; try++ {
-		out, err := j.acknowledgeOnce(ctx, in, until)
+		out, err := j.acknowledgeOnce(ctx, in)
 		switch {
 		case err == nil && out.Status == cp.JobStatusInProgress:
 			return nil
@@ -125,21 +130,24 @@ func (j *doneJob) acknowledge(ctx context.Context, nonce string, until time.Time
 			return fmt.Errorf("it is %s", out.Status)
 		case !lost && !passing(err):
 			return err
-		case lost && !time.Now().Before(until):
-			return fmt.Errorf("whether it was acknowledged in time is not known: %w", err)
-		case isCode(err, "InvalidNonceException"):
+		case isCode(err, "InvalidNonceException") && (time.Now().Before(until) || strings.Contains(err.Error(), acknowledgedText)):
 			// It is ours, unless it ended since.
 			return j.tell(ctx, "GetJobDetails", &cp.GetJobDetailsInput{JobId: &j.id})
+		case isCode(err, "InvalidNonceException"):
+			return fmt.Errorf("whether it was acknowledged in time is not known: %w", err)
 		case !passing(err) || ctx.Err() != nil:
 			return err
 		}
+		if try == 1 {
+			j.print.note(fmt.Sprintf("acknowledging job %s again until the server answers: %v", j.id, err))
+		}
 		lost = lost || !isCode(err, "ThrottlingException")
-		pause(ctx, min(time.Duration(try)*tryPause, time.Until(until)))
+		pause(ctx, min(time.Duration(try), 20)*tryPause)
 	}
 }
 
-func (j *doneJob) acknowledgeOnce(ctx context.Context, in *cp.AcknowledgeJobInput, until time.Time) (out cp.AcknowledgeJobOutput, err error) {
-	ctx, cancel := context.WithTimeout(ctx, min(acknowledgeWait, time.Until(until)))
+func (j *doneJob) acknowledgeOnce(ctx context.Context, in *cp.AcknowledgeJobInput) (out cp.AcknowledgeJobOutput, err error) {
+	ctx, cancel := context.WithTimeout(ctx, acknowledgeWait)
 	defer cancel()
 	err = j.client.codepipeline.Call(ctx, "AcknowledgeJob", in, &out)
 	return out, err

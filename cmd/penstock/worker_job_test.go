@@ -16,6 +16,7 @@ import (
 	"time"
 
 	cp "github.com/penstock-cd/penstock/internal/api/codepipeline"
+	"github.com/penstock-cd/penstock/internal/server"
 	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
@@ -23,6 +24,24 @@ import (
 func operationOf(r *http.Request) string {
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	return operation
+}
+
+// between puts something between a server and who calls it, and returns its address.
+func between(t *testing.T, s *server.Server, handle func(rw http.ResponseWriter, r *http.Request, forward func(http.ResponseWriter))) string {
+	t.Helper()
+	to, err := url.Parse(s.Endpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Host = r.In.Host // it is signed
+	}}
+	there := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		handle(rw, r, func(rw http.ResponseWriter) { pass.ServeHTTP(rw, r) })
+	}))
+	t.Cleanup(there.Close)
+	return there.URL
 }
 
 // TestWorkerAcknowledgeLost has something between worker and server that loses an
@@ -43,25 +62,16 @@ func TestWorkerAcknowledgeLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, c := pulseServer(t)
-			to, err := url.Parse(s.Endpoint())
-			if err != nil {
-				t.Fatal(err)
-			}
-			pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-				r.SetURL(to)
-				r.Out.Host = r.In.Host // it is signed
-			}}
 			var acknowledged atomic.Int32
-			between := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			url := between(t, s, func(rw http.ResponseWriter, r *http.Request, forward func(http.ResponseWriter)) {
 				if operationOf(r) == "AcknowledgeJob" && acknowledged.Add(1) == 1 {
-					lose(rw, func(rw http.ResponseWriter) { pass.ServeHTTP(rw, r) })
+					lose(rw, forward)
 					return
 				}
-				pass.ServeHTTP(rw, r)
-			}))
-			t.Cleanup(between.Close)
+				forward(rw)
+			})
 			runs := filepath.Join(t.TempDir(), "runs")
-			w, out := pulseWorker(newClient(between.URL, c.codepipeline.Region, c.codepipeline.Credentials), "echo run >> "+runs)
+			w, out := pulseWorker(newClient(url, c.codepipeline.Region, c.codepipeline.Credentials), "echo run >> "+runs)
 			w.options.once = true
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
@@ -70,6 +80,47 @@ func TestWorkerAcknowledgeLost(t *testing.T) {
 			}
 			if text, err := os.ReadFile(runs); err != nil || string(text) != "run\n" || !strings.Contains(out.String(), "Source/Pulse Succeeded") {
 				t.Errorf("it ran %q, %v:\n%s", text, err, out)
+			}
+		})
+	}
+}
+
+// TestWorkerAcknowledgeLostForLong has a server that takes an acknowledgement, and is
+// then away for longer than nobody else is handed the job: the worker does the job if
+// it has it, and only then.
+func TestWorkerAcknowledgeLostForLong(t *testing.T) {
+	t.Parallel()
+	for name, takenOver := range map[string]bool{"it has it": false, "somebody else has it": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, c := pulseServer(t)
+			back := time.Now().Add(2 * time.Second)
+			var acknowledged atomic.Int32
+			url := between(t, s, func(rw http.ResponseWriter, r *http.Request, forward func(http.ResponseWriter)) {
+				switch first := acknowledged.Add(1) == 1; {
+				case first && takenOver:
+					rw.WriteHeader(http.StatusServiceUnavailable)
+				case first:
+					forward(httptest.NewRecorder())
+					panic(http.ErrAbortHandler)
+				case time.Now().Before(back):
+					rw.WriteHeader(http.StatusServiceUnavailable)
+				default:
+					forward(rw)
+				}
+			})
+			w, out := pulseWorker(newClient(url, c.codepipeline.Region, c.codepipeline.Credentials), "echo run")
+			direct, _ := pulseWorker(c, "")
+			jobs, _, err := direct.poll(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := jobDone
+			if takenOver {
+				want, *jobs[0].Nonce = jobDropped, "that of an earlier handing out"
+			}
+			if got := w.do(t.Context(), &jobs[0], back.Add(-acknowledgeTime-time.Second)); got != want {
+				t.Errorf("outcome %d, want %d:\n%s", got, want, out)
 			}
 		})
 	}
@@ -118,7 +169,9 @@ func scripted(t *testing.T, replies map[string][]reply) *worker {
 func TestAcknowledge(t *testing.T) {
 	t.Parallel()
 	const refused, gone = "InvalidNonceException", "JobNotFoundException"
+	const ours = refused + `", "message": "The job with id 'j' has been acknowledged with this nonce already`
 	late := time.Now().Add(time.Second)
+	later := func() <-chan time.Time { return time.After(time.Until(late)) }
 	for name, test := range map[string]struct {
 		acknowledge, details []reply
 		until                time.Time
@@ -131,8 +184,11 @@ func TestAcknowledge(t *testing.T) {
 		"lost, then over":      {acknowledge: []reply{{500, "InternalFailure", nil}, {200, `{"status": "Failed"}`, nil}}, want: "it is Failed"},
 		"lost, then used":      {acknowledge: []reply{{503, "", nil}, {400, refused, nil}}, details: []reply{{503, "", nil}, {200, `{}`, nil}}},
 		"lost, then used, end": {acknowledge: []reply{{503, "", nil}, {400, refused, nil}}, details: []reply{{400, gone, nil}}, want: gone},
-		"lost, then late":      {acknowledge: []reply{{503, "", nil}, {400, refused, time.After(time.Until(late))}}, until: late, want: "whether"},
-		"lost for good":        {acknowledge: []reply{{503, "", nil}}, until: late, want: "whether"},
+		"lost, then late":      {acknowledge: []reply{{503, "", nil}, {400, refused, later()}}, until: late, want: "whether"},
+		"late, then taken":     {acknowledge: []reply{{503, "", later()}, {200, `{"status": "InProgress"}`, nil}}, until: late},
+		"late, then ours":      {acknowledge: []reply{{503, "", later()}, {400, ours, nil}}, details: []reply{{200, `{}`, nil}}, until: late},
+		"late, then ours, end": {acknowledge: []reply{{503, "", later()}, {400, ours, nil}}, details: []reply{{400, gone, nil}}, until: late, want: gone},
+		"not asked for before": {acknowledge: []reply{{400, ours, nil}}, want: refused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,6 +201,17 @@ func TestAcknowledge(t *testing.T) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestAcknowledgeStopped: a worker that is stopped does not wait for its server.
+func TestAcknowledgeStopped(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	j := &doneJob{worker: scripted(t, map[string][]reply{"AcknowledgeJob": {{503, "", nil}}}), id: "j"}
+	if err := j.acknowledge(ctx, "n", time.Now()); err == nil || ctx.Err() == nil {
+		t.Errorf("%v, and the worker is stopped: %v", err, ctx.Err())
 	}
 }
 
