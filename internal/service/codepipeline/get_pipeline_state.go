@@ -68,10 +68,6 @@ func withPollFailures(state *wire.GetPipelineStateOutput, failures map[string]tr
 
 // renderState makes the answer from a state, and remembers it where it may.
 func (s *Service) renderState(ctx context.Context, p dispatch.Pipeline, plan *pipeline.Plan, state dispatch.State) (*wire.GetPipelineStateOutput, error) {
-	types, err := s.dispatch.TypesOf(ctx, p.Account, p.Region, typesIn(plan)...)
-	if err != nil {
-		return nil, err
-	}
 	out := &wire.GetPipelineStateOutput{
 		PipelineName:    some(p.Name),
 		PipelineVersion: new(int32(p.Version)),
@@ -81,6 +77,10 @@ func (s *Service) renderState(ctx context.Context, p dispatch.Pipeline, plan *pi
 	}
 	if plan.Mode == pipeline.ModeParallel {
 		return out, nil // executions that are independent have no common state
+	}
+	types, err := s.dispatch.TypesOf(ctx, p.Account, p.Region, typesIn(plan)...)
+	if err != nil {
+		return nil, err
 	}
 	jobs := withJobs(&state, plan, types != s.types)
 	if state.Progress, err = s.dispatch.JobProgress(ctx, jobs); err != nil {
