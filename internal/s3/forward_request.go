@@ -84,10 +84,16 @@ func plainPath(to *Outside, key string) error {
 	if strings.Trim(to.URL.Path, "/") == "" {
 		return nil // the bucket is in the host name
 	}
+	return plainKey(key)
+}
+
+// plainKey refuses a key that would lead out of the bucket whose name stands
+// before it.
+func plainKey(key string) error {
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "." || segment == ".." {
 			return fail(http.StatusBadRequest, "InvalidURI",
-				"The key has a segment %q, which cannot be passed on to the S3 that keeps the bucket: its bucket names are in paths.", segment)
+				"The key has a segment %q, which cannot be passed on to the S3 that keeps the bucket: the name of the bucket stands before it.", segment)
 		}
 	}
 	return nil

@@ -36,6 +36,9 @@ func (c *call) forwardCopy(to *Outside, f forwarded) error {
 	if err := c.ownOutside(source, "X-Amz-Source-Expected-Bucket-Owner"); err != nil {
 		return err
 	}
+	if err := plainKey(from.key); err != nil {
+		return err
+	}
 	if c.operation == "CopyObject" {
 		if err := c.mayCopyTags(source, from); err != nil {
 			return err
@@ -93,9 +96,6 @@ func (c *call) mayCopyTags(source *Outside, from source) error {
 	query := url.Values{"tagging": {""}}
 	if from.versionID != "" {
 		query.Set("versionId", from.versionID)
-	}
-	if err := plainPath(source, from.key); err != nil {
-		return err
 	}
 	answer, err := c.exchange(source, &outgoing{request: c.requestTo(source, http.MethodGet, from.key, query), hash: sigv4.EmptyHash})
 	if err != nil {
