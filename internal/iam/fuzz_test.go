@@ -58,12 +58,15 @@ func FuzzLike(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, text string) {
-		if !utf8.ValidString(pattern) || !utf8.ValidString(text) || len(pattern) > 200 {
-			t.Skip()
+		if !utf8.ValidString(pattern) || !utf8.ValidString(text) {
+			return // JSON cannot hold such a pattern, nor a request such a text
+		}
+		if len(pattern) > 200 {
+			return // compiling the expression takes longer than it shows anything more
 		}
 		quoted, err := json.Marshal(pattern)
 		if err != nil {
-			t.Skip()
+			t.Fatal(err)
 		}
 		p, err := iam.ParsePolicy([]byte(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"a:b":` + string(quoted) + `}}}}`))
 		if err != nil {
