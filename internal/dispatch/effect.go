@@ -146,6 +146,7 @@ func (d *Dispatcher) adopt(ctx context.Context) error {
 		return fmt.Errorf("looking for effects of node %s: %w", d.node, err)
 	}
 	for _, x := range own {
+		x.Due = 0 // of what is claimed already it is when to look the next time
 		d.carryOutOwn(x)
 	}
 	return nil

@@ -205,3 +205,23 @@ func (b *jobBed) persist(id string) {
 		}
 	}
 }
+
+// A claim that a node finds, as after a commit of unknown outcome, is not due because
+// the action has a job and is to be looked at when its time is over.
+func TestFoundClaimIsNotDue(t *testing.T) {
+	eachJobs(t, func(t *testing.T, b *jobBed) {
+		b.Close()
+		b.lease = 300 * time.Millisecond
+		b.start()
+		id := b.toBuild(b.tool)
+		held := b.take()
+		b.exec("update effects set node = (select id from nodes)")
+		for b.count("select count(*) from effects where node = ''") == 0 {
+			if x, err := b.Execution(t.Context(), b.pipeline(), id); err != nil || x.Ended() {
+				t.Fatalf("the execution is %+v, %v", x, err)
+			}
+		}
+		b.must(b.SucceedJob(t.Context(), ref(held), engine.SucceedJob{}))
+		b.await(id, engine.Succeeded)
+	})
+}
