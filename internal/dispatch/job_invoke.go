@@ -34,10 +34,27 @@ func (d *Dispatcher) runInvoked(ctx context.Context, x effect, j *job, p provide
 		return err
 	case decision.Report != nil:
 		return d.finishJob(ctx, x, row)
-	case !decision.HandedOut:
-		return d.park(ctx, x, nil)
+	case decision.HandedOut:
+		return d.bring(ctx, x, j, row, p)
+	case decision.Changed:
+		// The time of the action is over, by a clock that this node's is behind.
+		return d.timeOut(ctx, x)
 	}
-	return d.bring(ctx, x, j, row, p)
+	return d.parkInvoked(ctx, x, row)
+}
+
+// parkInvoked is park for an action whose job is brought, or was not to be. While this
+// node was taken for dead others may have begun to bring the next one: who parked that
+// would leave it to nobody.
+func (d *Dispatcher) parkInvoked(ctx context.Context, x effect, known *jobRow) error {
+	return d.park(ctx, x, func(tx *db.Tx, _ int64) error {
+		row, err := lastJob(tx, x.ActionID, d.DB.Dialect().LockSuffix)
+		inProgress := err == nil && row != nil && row.Status == engine.JobInProgress
+		if inProgress && (known == nil || row.ID != known.ID || known.Status != engine.JobInProgress) {
+			return errVoid
+		}
+		return err
+	})
 }
 
 // takeInvoked makes, or finds, the job that is to be brought now, and commits that
@@ -58,9 +75,13 @@ func (d *Dispatcher) takeInvoked(ctx context.Context, x effect, j *job, p provid
 		} else {
 			decision, err = d.stepInvoked(tx, x, row, now)
 		}
-		if err != nil || !decision.HandedOut || x.BegunNode == d.node {
+		if err != nil {
 			return err
 		}
+		if !decision.HandedOut {
+			return d.unchanged(tx, x)
+		}
+		// Also if this node had begun: others may have carried on meanwhile.
 		n, err := tx.Exec(sqlBegin, x.ID, d.node, now, x.BegunNode)
 		if err == nil && n == 0 {
 			err = errVoid
@@ -71,6 +92,17 @@ func (d *Dispatcher) takeInvoked(ctx context.Context, x effect, j *job, p provid
 		err = fmt.Errorf("taking the job of action execution %s: %w", x.ActionID, err)
 	}
 	return row, decision, err
+}
+
+// unchanged says that an effect is this node's, and begun by whom it was.
+func (d *Dispatcher) unchanged(tx *db.Tx, x effect) error {
+	var begun string
+	var state *string
+	err := tx.QueryRow(sqlSelectEffect, x.ID, d.node).Scan(&begun, &state)
+	if errors.Is(err, db.ErrNoRows) || err == nil && begun != x.BegunNode {
+		return errVoid
+	}
+	return err
 }
 
 // offerInvoked makes the first job of an action, in progress at once.
@@ -153,10 +185,12 @@ func (d *Dispatcher) bring(ctx context.Context, x effect, j *job, row *jobRow, p
 			return err
 		}
 	case report.Status != provider.InProgress:
-		return d.endInvoked(ctx, x, report)
+		if err := d.endInvoked(ctx, x, row, report); !errors.Is(err, errJobChanged) {
+			return err
+		}
 	}
 	// Whoever was invoked must not be invoked again because this is not stored yet.
-	err = d.forSure(ctx, x, func() error { return d.park(ctx, x, nil) })
+	err = d.forSure(ctx, x, func() error { return d.parkInvoked(ctx, x, row) })
 	if errors.Is(err, errVoid) {
 		d.nudge() // an earlier try may have parked it
 	}
@@ -176,10 +210,19 @@ func (d *Dispatcher) goOn(row *jobRow, report provider.Report) error {
 	return err
 }
 
-// endInvoked ends an action by a verdict that is not the result of its job.
-func (d *Dispatcher) endInvoked(ctx context.Context, x effect, r provider.Report) error {
-	body := verdictOf(x, r)
-	return d.reportWith(ctx, x, body, func(tx *db.Tx) error { return d.withdrawJob(tx, x.ActionID) })
+// endInvoked ends an action by a verdict that is not the result of its job. The error
+// is errJobChanged if the job has its result by now: that one counts.
+func (d *Dispatcher) endInvoked(ctx context.Context, x effect, row *jobRow, r provider.Report) error {
+	return d.reportWith(ctx, x, verdictOf(x, r), func(tx *db.Tx) error {
+		last, err := lastJob(tx, x.ActionID, d.DB.Dialect().LockSuffix)
+		if err != nil {
+			return err
+		}
+		if last == nil || last.ID != row.ID || last.Ended() {
+			return errJobChanged
+		}
+		return d.withdraw(tx, last)
+	})
 }
 
 // executor is who carries out an action of a declared type whose executor is a

@@ -54,6 +54,9 @@ func (d *Dispatcher) finishJob(ctx context.Context, x effect, row *jobRow) error
 	}
 	err = d.commitJob(ctx, row, stepped, decision)
 	if errors.Is(err, errJobChanged) {
+		if row.Terms.Invoked {
+			return d.parkInvoked(ctx, x, nil)
+		}
 		return d.park(ctx, x, nil)
 	}
 	return err

@@ -57,6 +57,9 @@ func (d *Dispatcher) reportWith(ctx context.Context, x effect, body engine.Body,
 		if errors.Is(err, ErrPipelineNotFound) {
 			return errVoid
 		}
+		if errors.Is(err, errJobChanged) {
+			return err // it is not to be reported any more
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // closing: what follows is decided at the next start
 		}
