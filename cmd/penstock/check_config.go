@@ -9,8 +9,10 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -83,6 +85,11 @@ func checkPlaces(c server.Config) error {
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
+		if err := checkCommand(c.Functions[name]); err != nil {
+			errs = append(errs, fmt.Errorf("functions[%q].command: %w", name, err))
+		}
+	}
 	if u, err := url.Parse(c.S3.Endpoint); c.S3.Endpoint != "" && (err != nil || u.Host == "") {
 		errs = append(errs, fmt.Errorf("s3.endpoint %q is no URL", c.S3.Endpoint))
 	}
@@ -93,6 +100,19 @@ func checkPlaces(c server.Config) error {
 		errs = append(errs, fmt.Errorf("data: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+// checkCommand reports that what a function runs is not there.
+func checkCommand(f server.Function) error {
+	if len(f.Command) == 0 {
+		return nil
+	}
+	path := f.Command[0]
+	if strings.Contains(path, "/") && !filepath.IsAbs(path) {
+		path = filepath.Join(f.Directory, path)
+	}
+	_, err := exec.LookPath(path)
+	return err
 }
 
 // flatten lists the errors that were joined.
@@ -147,6 +167,9 @@ func configLines(c configuration) []configLine {
 	for _, bucket := range slices.Sorted(maps.Keys(c.ArtifactStores)) {
 		lines = append(lines, artifactStoreLines(bucket, c.ArtifactStores[bucket])...)
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
+		lines = append(lines, functionLines(name, c.Functions[name])...)
+	}
 	for _, p := range c.Principals {
 		name := fmt.Sprintf("principals[%q]", p.Name)
 		policies := slices.Concat(p.ManagedPolicies, slices.Sorted(maps.Keys(p.Policies)))
@@ -169,6 +192,23 @@ func artifactStoreLines(bucket string, store server.ArtifactStore) (lines []conf
 	} {
 		if v[1] != "" {
 			lines = append(lines, configLine{fmt.Sprintf("artifactStores[%q].%s", bucket, v[0]), v[1], fromFile})
+		}
+	}
+	return lines
+}
+
+// functionLines show the names of a function's variables, not their values.
+func functionLines(name string, f server.Function) (lines []configLine) {
+	timeout := ""
+	if f.Timeout != 0 {
+		timeout = strconv.Itoa(f.Timeout)
+	}
+	for _, v := range [][2]string{
+		{"directory", f.Directory}, {"handler", f.Handler}, {"runtime", f.Runtime}, {"command", strings.Join(f.Command, " ")},
+		{"environment", strings.Join(slices.Sorted(maps.Keys(f.Environment)), ", ")}, {"timeout", timeout},
+	} {
+		if v[1] != "" {
+			lines = append(lines, configLine{fmt.Sprintf("functions[%q].%s", name, v[0]), v[1], fromFile})
 		}
 	}
 	return lines
