@@ -70,6 +70,9 @@ func printExplanation(out io.Writer, answer *penstock.ExplainOutput, stages bool
 			fmt.Fprintf(&b, "  %s: %s\n", deref(s.StageName), strings.Join(stageFacts(s), "; "))
 		}
 	}
+	if len(answer.Executions) == 0 {
+		fmt.Fprintf(&b, "No execution has begun. If a source lacks what would start one, its state says so:\n  $ aws codepipeline get-pipeline-state --name %s\n", deref(answer.PipelineName))
+	}
 	for i := range answer.Executions {
 		x := &answer.Executions[i]
 		fmt.Fprintf(&b, "Execution %s is %s at stage %s, started %s\n", deref(x.PipelineExecutionId), deref(x.Status), deref(x.StageName), clock(x.StartTime))
