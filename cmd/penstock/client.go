@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,14 +33,17 @@ func newClient(endpoint, region string, credentials sigv4.Credentials) *client {
 	}
 }
 
+// errNoRegion says what an environment lacks that has an endpoint and keys.
+var errNoRegion = refuse("the server's address and keys are in the environment, but no region: set AWS_REGION too")
+
 // environmentClient makes a client from the environment that penstock env sets,
 // or from the data directory of a server on this machine.
 func environmentClient(data string) (*client, error) {
 	endpoint, region := os.Getenv("AWS_ENDPOINT_URL"), os.Getenv("AWS_REGION")
 	credentials := environmentKeys()
 	if data == "" && endpoint != "" && credentials.AccessKeyID != "" {
-		if region == "" {
-			region = os.Getenv("AWS_DEFAULT_REGION")
+		if region = cmp.Or(region, os.Getenv("AWS_DEFAULT_REGION")); region == "" {
+			return nil, errNoRegion
 		}
 		return newClient(endpoint, region, credentials), nil
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -54,9 +55,15 @@ func principalVerb(cmd *cobra.Command, run func(context.Context, *principalCall)
 		if err != nil {
 			return err
 		}
-		return run(cmd.Context(), &principalCall{
+		err = run(cmd.Context(), &principalCall{
 			client: c, args: args, stdin: cmd.InOrStdin(), out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), json: output == "json",
 		})
+		// What a server answers names neither the principal nor the key.
+		if _, answered := errors.AsType[*api.Error](err); answered && len(args) > 0 {
+			verb := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+			err = fmt.Errorf("%s %s: %w", verb, strings.Join(args, " "), err)
+		}
+		return err
 	}
 	dataFlag(cmd, &data)
 	outputFlag(cmd, &output, "text or json")

@@ -17,7 +17,8 @@ func validateCommand() *cobra.Command {
 		Use:   "validate FILE_OR_DIR",
 		Short: "Check a pipeline against the rules of CodePipeline and of this server",
 		Long: `The rules of CodePipeline come first, then what this version of Penstock does not
-carry out, as --config has it. Nothing is run and nothing is stored.
+carry out, as --config has it. Nothing is run and nothing is stored. Custom action
+types are known to their server alone, so pipelines with such are refused here.
 
 Exit status: 0 the pipeline can be created; 2 it is refused.`,
 		Example: `  penstock validate pipeline.json
@@ -70,7 +71,23 @@ func validate(path string, stdin io.Reader, region string, inertTriggers bool) (
 	if err != nil {
 		return f, err
 	}
-	return f, checkDeclaration(f, types, region, inertTriggers)
+	err = checkDeclaration(f, types, region, inertTriggers)
+	if action := customAction(f.decl); err != nil && action != "" {
+		err = refuse("%w\n%s: custom action types are known to their server alone; create the pipeline there to have it checked", err, action)
+	}
+	return f, err
+}
+
+// customAction is the first action of a custom type, empty if there is none.
+func customAction(d pipeline.Declaration) string {
+	for _, s := range d.Stages {
+		for _, a := range s.Actions {
+			if a.ActionTypeID.Owner == pipeline.OwnerCustom {
+				return s.Name + "/" + a.Name
+			}
+		}
+	}
+	return ""
 }
 
 // validateAnswer is what validate prints with --output json.
