@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"strconv"
@@ -62,8 +63,8 @@ files that these name:
   PENSTOCK_CONTINUATION            a token: the action goes on with another job,
                                    which gets it. Outputs and variables are not kept
 
-A line "::progress 40 compiling" on standard output says how far the work is. The
-server learns it with the next result, as the API has nothing before that.
+A line "::progress 40 compiling" of output says how far the work is. The server
+learns it with the next result, as the API has nothing before that.
 
 The first Ctrl-C or SIGTERM lets running jobs finish; the second stops and fails them.
 Values of secret configuration keys are masked in what is printed and reported: ids,
@@ -140,6 +141,10 @@ func newWorker(cmd *cobra.Command, o workerOptions, command []string) (*worker, 
 	if o.parallel < 1 || o.once && o.parallel > 1 {
 		return nil, refuse("--parallel is at least 1, and 1 with --once")
 	}
+	// Else every job would fail that this worker takes.
+	if _, err := exec.LookPath(command[0]); err != nil {
+		return nil, refuse("the command for the jobs cannot be run: %w", err)
+	}
 	w := &worker{
 		kind:    cp.ActionTypeId{Category: cp.ActionCategory(kind[0]), Owner: cp.ActionOwnerCustom, Provider: &kind[1], Version: &kind[2]},
 		command: command, options: o, box: sandbox.NewProcess(), watchEvery: 10 * time.Second,
@@ -168,6 +173,9 @@ func newWorker(cmd *cobra.Command, o workerOptions, command []string) (*worker, 
 func (w *worker) connect() (*client, error) {
 	if w.options.endpoint != "" && os.Getenv("AWS_ACCESS_KEY_ID") != "" {
 		region := cmp.Or(w.options.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
+		if region == "" {
+			return nil, errNoRegion
+		}
 		return newClient(w.options.endpoint, region, environmentKeys()), nil
 	}
 	c, err := environmentClient(w.options.data)
@@ -219,7 +227,7 @@ func (w *worker) learnSecrets(ctx context.Context) error {
 			return nil
 		}
 		if out.NextToken == nil {
-			return fmt.Errorf("there is no custom action type %s", w.options.kind)
+			return fmt.Errorf("there is no custom action type %s in region %s", w.options.kind, w.client.codepipeline.Region)
 		}
 		in.NextToken = out.NextToken
 	}

@@ -134,6 +134,9 @@ func (j *doneJob) environment(worker []string) ([]string, error) {
 	return env, nil
 }
 
+// variableName is what CodePipeline takes for the name of an output variable.
+var variableName = regexp.MustCompile(`^[A-Za-z0-9@_-]+$`)
+
 // readVariables reads a file with a NAME=VALUE a line, if it exists. Later lines
 // win.
 func readVariables(path string) (map[string]string, error) {
@@ -156,6 +159,9 @@ func readVariables(path string) (map[string]string, error) {
 		name, value, ok := strings.Cut(line, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("line %d of PENSTOCK_VARIABLES is not NAME=VALUE", n)
+		}
+		if !variableName.MatchString(name) {
+			return nil, fmt.Errorf("line %d of PENSTOCK_VARIABLES: the name %q has more than letters, digits, @, - and _", n, name)
 		}
 		if variables == nil {
 			variables = map[string]string{}

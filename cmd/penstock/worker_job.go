@@ -235,14 +235,14 @@ func (j *doneJob) run(ctx context.Context, env []string) error {
 	if err != nil {
 		return err
 	}
-	out, errs := j.says.stream(true), j.says.stream(false)
-	p, err := j.box.Start(ctx, sandbox.Spec{Argv: j.command, Dir: dir, Env: env, Stdout: out, Stderr: errs})
+	// One writer for both keeps the order in which the command wrote.
+	out := j.says.stream()
+	p, err := j.box.Start(ctx, sandbox.Spec{Argv: j.command, Dir: dir, Env: env, Stdout: out, Stderr: out})
 	if err != nil {
 		return &failure{cp.FailureTypeConfigurationError, err.Error()}
 	}
 	exit, err := p.Wait()
 	out.flush()
-	errs.flush()
 	switch {
 	case err != nil:
 		return err

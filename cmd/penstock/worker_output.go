@@ -102,10 +102,10 @@ func (o *jobOutput) event(status, text string) {
 // progressLine is how a command says how far it is.
 var progressLine = regexp.MustCompile(`^::progress (\d{1,3})(?: (.*))?$`)
 
-// line takes a line of output; only those on standard output may be progress.
-func (o *jobOutput) line(text string, standard bool) {
+// line takes a line of output.
+func (o *jobOutput) line(text string) {
 	text = o.masked(strings.ToValidUTF8(strings.TrimSuffix(text, "\r"), "\uFFFD"))
-	if m := progressLine.FindStringSubmatch(text); standard && m != nil {
+	if m := progressLine.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if err == nil && n <= 100 {
 			o.mu.Lock()
@@ -142,12 +142,11 @@ const maxLine = 64 << 10
 
 // lineStream cuts output into lines.
 type lineStream struct {
-	to       *jobOutput
-	standard bool
-	held     []byte
+	to   *jobOutput
+	held []byte
 }
 
-func (o *jobOutput) stream(standard bool) *lineStream { return &lineStream{to: o, standard: standard} }
+func (o *jobOutput) stream() *lineStream { return &lineStream{to: o} }
 
 // Write implements io.Writer.
 func (s *lineStream) Write(p []byte) (int, error) {
@@ -157,7 +156,7 @@ func (s *lineStream) Write(p []byte) (int, error) {
 		if end < 0 {
 			break
 		}
-		s.to.line(string(s.held[:end]), s.standard)
+		s.to.line(string(s.held[:end]))
 		s.held = s.held[end+1:]
 	}
 	if len(s.held) > maxLine {
@@ -169,7 +168,7 @@ func (s *lineStream) Write(p []byte) (int, error) {
 // flush prints a last line without an end.
 func (s *lineStream) flush() {
 	if len(s.held) > 0 {
-		s.to.line(string(s.held), s.standard)
+		s.to.line(string(s.held))
 		s.held = nil
 	}
 }
