@@ -12,12 +12,18 @@ type attempt struct {
 	id       string
 	pipeline string
 	effect   engine.Effect
+	due      int64
 	phase    phase
 	// sawBegun is the beginner that was read before beginning.
 	sawBegun string
 	// started is set once the provider was asked to start, by this process.
 	started bool
 	work    *work
+	// job is the one that was found, or taken to be brought, at the time looked;
+	// invocation is that it was brought.
+	job        *jobRow
+	looked     int64
+	invocation *invocation
 	// reporting is set while a verdict is on its way.
 	reporting bool
 }
@@ -25,11 +31,15 @@ type attempt struct {
 type phase int
 
 const (
-	phaseRead  phase = iota // look at the effect
-	phaseBegin              // commit that it is begun
-	phaseAwait              // the provider works
-	phaseOffer              // make the first job
-	phasePark               // wait until the job needs attention
+	phaseRead      phase = iota // look at the effect
+	phaseBegin                  // commit that it is begun
+	phaseAwait                  // the provider works
+	phaseOffer                  // make the first job
+	phasePark                   // wait until the job needs attention
+	phaseTake                   // commit that the job is brought
+	phaseInvoke                 // bring it
+	phaseReturn                 // wait for what the invocation returns
+	phaseDelivered              // wait as in phasePark; the job was brought
 )
 
 // progress moves an attempt on.
@@ -48,8 +58,20 @@ func (w *world) progress(n *node, a *attempt) {
 		w.begin(n, a)
 	case phaseAwait:
 		w.await(n, a)
-	case phaseOffer, phasePark:
-		w.parkJob(n, a, a.phase == phaseOffer)
+	case phaseOffer:
+		w.parkJob(n, a, true)
+	case phasePark, phaseDelivered:
+		if invoked(w.actionPlan(a)) {
+			w.parkInvoked(n, a)
+		} else {
+			w.parkJob(n, a, false)
+		}
+	case phaseTake:
+		w.takeInvoked(n, a)
+	case phaseInvoke:
+		w.bring(n, a)
+	case phaseReturn:
+		w.awaitReturn(n, a)
 	}
 }
 
@@ -60,20 +82,24 @@ func (w *world) readEffect(n *node, a *attempt) {
 		n.drop(a)
 		return
 	}
-	if w.clock(n) >= row.Deadline || w.now >= row.Deadline {
+	plan := w.actionPlan(a)
+	if w.clock(n) >= row.Deadline || a.due >= row.Deadline {
 		w.reportDeadline(n, a)
 		return
 	}
-	plan := w.actionPlan(a)
 	if plan.IsApproval() {
 		w.park(n, a, row.Deadline)
+		return
+	}
+	a.sawBegun = row.begun
+	if invoked(plan) {
+		a.phase = phaseTake
 		return
 	}
 	if doneByJobs(plan) {
 		w.runJob(n, a)
 		return
 	}
-	a.sawBegun = row.begun
 	switch {
 	case row.begun == n.id && !a.started, row.begun == "":
 		a.phase = phaseBegin
@@ -254,12 +280,13 @@ func (w *world) carryOutStop(n *node, a *attempt) {
 		return
 	}
 	w.outside.stop(w, a.effect.Action, n.id)
-	if run := n.attempt(a.effect.Action); run != nil && !run.reporting {
-		n.drop(run)
-	}
+	w.stopInvoked(n, a.effect.Action)
 	err := w.commit(n.id+" stopped "+short(a.id), func() bool {
 		if !w.bugs.keepsJob {
 			w.withdrawJob(a.effect.Action)
+		}
+		if e := w.store.effect(a.id); e != nil && e.runner != "" && e.runner != n.id {
+			w.fatalf("%s stops action execution %s, which %s runs", n.id, a.effect.Action, e.runner)
 		}
 		w.deleteEffect(a.id)
 		return true

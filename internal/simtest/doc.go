@@ -20,6 +20,14 @@
 // job_call_test.go). jobBook judges what is committed and how every call is answered
 // (history_job_test.go, history_word_test.go).
 //
+// Others are done by functions that are invoked (function_test.go), and so are rules:
+// a function calls back like a worker, or answers at once; an invocation is lost, comes
+// through although its node hears an error, comes through twice, or never returns; the
+// node dies between the invocation and the note that it came through. Nodes bring their
+// jobs as dispatch does (job_invoke_test.go); history_invoke_test.go says who may invoke
+// a function for what, and when. In some seeds everything but sources is done by
+// functions.
+//
 // One goroutine and one seeded generator decide everything, so a seed repeats
 // exactly; each is run twice and the logs are compared. Each change is judged by
 // rules that are written down here once more (the files history_*), each request

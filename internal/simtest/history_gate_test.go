@@ -106,9 +106,13 @@ func (h *history) ruleEnded(f fact) {
 	switch b := f.o.ev.Body.(type) {
 	case engine.ActionReported:
 		ok = b.Action == a.id && (f.Status == engine.Succeeded) == b.Succeeded && f.Status != engine.Abandoned
-		a.errored = !b.Succeeded && (b.TimedOut || b.Outcome.ErrorCode != "" && b.Outcome.ErrorCode != jobFailed)
+		if doneByJobs(a.plan) {
+			h.jobEnded(f, a, b)
+		}
+		timedOut := doneByJobs(a.plan) && f.w.book.verdicts[a.id].timedOut
+		a.errored = !b.Succeeded && (timedOut || b.Outcome.ErrorCode != "" && b.Outcome.ErrorCode != jobFailed)
 	case engine.DeadlineReached:
-		ok = b.Action == a.id && f.Status == engine.Failed && h.isDue(f, a)
+		ok = b.Action == a.id && f.Status == engine.Failed && h.isDue(f, a) && f.w.book.open(a.id) == nil
 		a.errored = true
 	case engine.StopExecution:
 		ok = b.Execution == e.id && f.Status == engine.Abandoned
@@ -119,7 +123,7 @@ func (h *history) ruleEnded(f fact) {
 	case engine.UpdatePipeline:
 		ok = !e.parallel() && f.Status == engine.Abandoned
 	}
-	if !ok {
+	if _, reported := f.o.ev.Body.(engine.ActionReported); !ok || !reported && f.w.book.spoke(a.id) {
 		f.w.fatalf("rule %s of %s became %s by %T", f.Action, e.id, f.Status, f.o.ev.Body)
 	}
 	a.status = f.Status

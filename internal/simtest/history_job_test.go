@@ -42,6 +42,7 @@ type jobFact struct {
 	taken     *jobCall // the call that changed the job last, if one did
 	// said is what the jobs up to here said of the action.
 	said engine.JobProgress
+	invokedFact
 }
 
 // jobEnd is how a job ended.
@@ -60,6 +61,8 @@ type jobVerdict struct {
 	produced  []string
 	outcome   engine.Outcome
 	revision  string
+	// timedOut says that nobody answered in time.
+	timedOut bool
 }
 
 func newJobBook() jobBook {
@@ -84,16 +87,19 @@ func (f *jobFact) status() engine.JobStatus {
 		return engine.JobInProgress
 	case f.nonce != "":
 		return engine.JobDispatched
+	case f.ready() > f.offered:
+		return engine.JobCreated
 	}
 	return engine.JobQueued
 }
 
 // available is when a poll may bring the job; zero is never.
 func (f *jobFact) available() int64 {
-	switch f.status() {
-	case engine.JobQueued:
+	switch status := f.status(); {
+	case f.invoked: // it is brought
+	case status == engine.JobQueued:
 		return f.offered
-	case engine.JobDispatched:
+	case status == engine.JobDispatched:
 		return f.handed + acknowledgeTime
 	}
 	return 0
@@ -103,6 +109,9 @@ func (f *jobFact) available() int64 {
 func (f *jobFact) due() int64 {
 	if f.status() == engine.JobInProgress && f.timeout > 0 && !f.withdrawn {
 		return min(f.begun+f.timeout, f.deadline)
+	}
+	if f.invoked && !f.acknowledged {
+		return min(f.ready(), f.deadline)
 	}
 	return f.deadline
 }
@@ -149,6 +158,9 @@ func (b *jobBook) add(w *world, row *jobRow) *jobFact {
 	}
 	if f.kind == partnerProvider {
 		f.timeout = partnerTime
+	}
+	if invoked(known.plan) {
+		f.invokedAs(known)
 	}
 	b.jobs, b.byID[f.id] = append(b.jobs, f), f
 	return f

@@ -54,6 +54,9 @@ func wordOf(body engine.JobBody) string {
 func (b *jobBook) succeeded(w *world, f *jobFact, c *jobChange, body engine.SucceedJob) {
 	f.end, f.continued = jobDone, body.ContinuationToken != ""
 	said := body.Progress
+	if f.name != "" {
+		said = engine.JobProgress{ExternalExecutionID: f.name}
+	}
 	if said.ExternalExecutionID == "" {
 		said.ExternalExecutionID = f.said.ExternalExecutionID
 	}
@@ -64,6 +67,11 @@ func (b *jobBook) succeeded(w *world, f *jobFact, c *jobChange, body engine.Succ
 		}}
 		if f.source && body.Revision != nil {
 			v.revision = body.Revision.ID
+		}
+		if f.holds {
+			v = jobVerdict{outcome: engine.Outcome{
+				ErrorCode: jobFailed, ErrorMessage: "The job succeeded.", ExternalExecutionID: said.ExternalExecutionID,
+			}}
 		}
 		b.verdicts[f.action] = v
 		return
@@ -105,8 +113,12 @@ func (b *jobBook) goesOn(w *world, f *jobFact, c *jobChange, body engine.Succeed
 func (b *jobBook) failed(f *jobFact, body engine.FailJob) {
 	f.end = jobGaveUp
 	id := body.ExternalExecutionID
-	if id == "" {
+	if id == "" || f.name != "" {
 		id = f.said.ExternalExecutionID
+	}
+	if f.holds {
+		b.verdicts[f.action] = jobVerdict{succeeded: true, outcome: engine.Outcome{Summary: body.Message, ExternalExecutionID: id}}
+		return
 	}
 	b.verdicts[f.action] = jobVerdict{outcome: engine.Outcome{
 		ErrorCode: body.Type, ErrorMessage: body.Message, ExternalExecutionID: id,
@@ -132,8 +144,12 @@ func (b *jobBook) timedOut(w *world, f *jobFact, c *jobChange) {
 	if !f.acknowledged || f.timeout == 0 || c.at < f.begun+f.timeout || f.withdrawn {
 		w.fatalf("job %s has timed out: %+v", f.id, *f)
 	}
-	b.verdicts[f.action] = jobVerdict{outcome: engine.Outcome{
-		ErrorCode: jobFailed, ErrorMessage: partnerMessage, ExternalExecutionID: f.said.ExternalExecutionID,
+	message := partnerMessage
+	if f.invoked {
+		message = invokedMessage
+	}
+	b.verdicts[f.action] = jobVerdict{timedOut: true, outcome: engine.Outcome{
+		ErrorCode: jobFailed, ErrorMessage: message, ExternalExecutionID: f.said.ExternalExecutionID,
 	}}
 }
 
@@ -149,8 +165,11 @@ func (b *jobBook) settle(w *world, id string) {
 		w.fatalf("job %s is available at %d, not at %d: %s", id, row.available, f.available(), row.text)
 	}
 	e := w.store.effect(f.action)
-	if last := w.store.lastJob(f.action); e != nil && e.node == "" && e.begun == anyNode && last.id == id && f.end == jobOpen && e.due > f.due() {
-		w.fatalf("job %s needs attention at %d, it gets it at %d", id, f.due(), e.due)
+	if last := w.store.lastJob(f.action); e != nil && e.node == "" && e.begun == anyNode && last.id == id && f.end == jobOpen {
+		if e.due > max(f.due(), w.now) {
+			w.fatalf("job %s needs attention at %d, it gets it at %d", id, f.due(), e.due)
+		}
+		b.settleInvoked(w, f, e)
 	}
 }
 
@@ -238,7 +257,7 @@ func (h *history) jobEnded(f fact, a *action, b engine.ActionReported) {
 	if f.o.job == nil || f.o.job.row.action != a.id || !known {
 		f.w.fatalf("action execution %s ends as %s, which no job said", a.id, f.Status)
 	}
-	if v.succeeded != b.Succeeded || encode(v.outcome) != encode(f.Outcome) || !slices.Equal(v.produced, b.Produced) || v.revision != revision {
+	if v.succeeded != b.Succeeded || v.timedOut != b.TimedOut || encode(v.outcome) != encode(f.Outcome) || !slices.Equal(v.produced, b.Produced) || v.revision != revision {
 		f.w.fatalf("action execution %s ends as %+v, its job said %+v", a.id, b, v)
 	}
 }

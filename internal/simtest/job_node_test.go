@@ -24,7 +24,7 @@ const (
 )
 
 func doneByJobs(plan *pipeline.ActionPlan) bool {
-	return plan.Type.Provider == workerProvider || plan.Type.Provider == partnerProvider
+	return plan.Type.Provider == workerProvider || plan.Type.Provider == partnerProvider || invoked(plan)
 }
 
 func jobTerms(plan *pipeline.ActionPlan) engine.JobTerms {
@@ -55,6 +55,8 @@ type jobChange struct {
 	// timesOut names the action execution whose time is over, and whose newest job
 	// ends with it.
 	timesOut string
+	// returned is what a function returned that was invoked for the job.
+	returned *jobVerdict
 	// stored says that the job was written before: a planted bug.
 	stored bool
 }
@@ -200,6 +202,13 @@ func (w *world) refused(x *writes) *op {
 		if row == nil && o.job.timesOut != "" {
 			continue
 		}
+		if o.job.returned != nil {
+			if last := w.store.lastJob(o.job.row.action); w.refusesReturn(o.job) || changed[last.id] && !w.bugs.believesReturned {
+				return o
+			}
+			changed[o.job.row.id] = true
+			continue
+		}
 		if o.job.timesOut == "" {
 			row = w.store.job(o.job.row.id)
 			if (row.revision != o.job.row.revision || changed[row.id]) && !w.bugs.neverRefuses {
@@ -213,6 +222,10 @@ func (w *world) refused(x *writes) *op {
 
 // commitAlso writes what belongs into the commit of an event.
 func (w *world) commitAlso(o *op) {
+	if o.job.returned != nil {
+		w.endReturned(o.job)
+		return
+	}
 	if o.job.timesOut == "" {
 		if !o.job.stored {
 			w.keepJob(o.job)

@@ -324,7 +324,7 @@ func (w *world) follow(n *node, x *writes) {
 			id = "stop/" + e.Action
 		}
 		if row := w.store.effect(id); row != nil && row.node == n.id {
-			n.take(row)
+			n.take(row, row.due)
 		}
 	}
 }

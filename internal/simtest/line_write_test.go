@@ -97,7 +97,10 @@ func (w *world) writeEffects(n *node, l *line, x *writes) {
 			if runner.node == "" && runner.begun == "" {
 				continue // nothing was begun anywhere
 			}
-			row.id, row.node = "stop/"+e.Action, runner.node
+			row.id, row.node, row.runner = "stop/"+e.Action, runner.node, runner.node
+			if w.bugs.stopsHere {
+				row.node = n.id
+			}
 		}
 		w.insertEffect(row)
 	}

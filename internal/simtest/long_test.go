@@ -22,7 +22,7 @@ var (
 	seedsFlag = flag.Uint64("seeds", 0, "simulate that many seeds (TestLong, TestDatabases)")
 	fromFlag  = flag.Uint64("from", 0, "the first seed; without it, the one that -progress names, or 1")
 	stateFlag = flag.String("progress", "", "the file that keeps the next seed, to go on from there")
-	jobsFlag  = flag.Bool("jobs", false, "leave out the seeds without job workers")
+	jobsFlag  = flag.Bool("jobs", false, "leave out the seeds without jobs")
 	forFlag   = flag.Duration("for", 0, "stop after this time, to go on later")
 )
 

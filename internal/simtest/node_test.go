@@ -115,6 +115,7 @@ func (w *world) releaseExpired(n *node) {
 		orphan := w.store.lease(e.node) == nil && !w.bugs.orphansClaims
 		if e.node != "" && (gone[e.node] || orphan) {
 			w.logf("%s: frees %s of %s", n.id, short(e.id), e.node)
+			e.runner = ""
 			w.setEffect(e, "", e.begun, e.due)
 		}
 	}
@@ -134,21 +135,26 @@ func (w *world) claim(n *node) {
 	})
 	if err == nil {
 		for _, e := range claimed {
-			n.take(e)
+			n.take(e, e.due)
 		}
 	}
 	if w.bugs.neverAdopts {
 		return
 	}
 	for _, e := range w.claimable(n.id, 0) {
-		n.take(e)
+		due := int64(0) // others may have set it since it was claimed
+		if w.bugs.adoptsDue {
+			due = e.due
+		}
+		n.take(e, due)
 	}
 }
 
-// take begins to carry out a claimed effect, unless it is under way already.
-func (n *node) take(row *effectRow) {
+// take begins to carry out a claimed effect, unless it is under way already. due is
+// when it fell due.
+func (n *node) take(row *effectRow, due int64) {
 	if n.attempt(row.id) == nil {
-		n.attempts = append(n.attempts, &attempt{id: row.id, effect: row.Effect, pipeline: row.pipeline})
+		n.attempts = append(n.attempts, &attempt{id: row.id, effect: row.Effect, pipeline: row.pipeline, due: due})
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 // outside is where actions really run. Work of a process dies with its node;
 // remote work goes on and is found by its key.
 type outside struct {
-	works  []*work
-	starts map[string]int // by action execution
+	works     []*work
+	starts    map[string]int // by action execution
+	functions int
 	// contents are the places that hold an artifact.
 	contents map[string]bool
 }

@@ -90,4 +90,33 @@ var jobPlants = []plant{
 		`if m.Withdrawn || m.at >= m.Deadline && !planted("handed out when its time is over") ||`},
 	{"attention when the action times out", "job.go", `if attention && j.Until != 0 {`,
 		`if attention && j.Until != 0 && !planted("attention when the action times out") {`},
+	// Jobs that are brought.
+	{"invoked job polled", "job.go", `case j.Terms.Invoked:
+		return 0`, `case j.Terms.Invoked && !planted("invoked job polled"):
+		return 0`},
+	{"invoked job to be acknowledged", "job_step.go", `	if m.Terms.Invoked {
+		m.begin()`, `	if m.Terms.Invoked && !planted("invoked job to be acknowledged") {
+		m.begin()`},
+	{"continuation at once", "job_step.go", `if m.Terms.Pause > 0 {`,
+		`if m.Terms.Pause > 0 && !planted("continuation at once") {`},
+	{"continuation brought by nobody", "job.go", `j.Terms.Invoked && j.Status == JobCreated
+	if`, `j.Terms.Invoked && j.Status == JobCreated && !planted("continuation brought by nobody")
+	if`},
+	{"continuation without a pause brought by nobody", "job.go", `if j.Terms.Invoked && j.Status == JobQueued {`,
+		`if j.Terms.Invoked && j.Status == JobQueued && !planted("continuation without a pause brought by nobody") {`},
+	{"pause of a continuation never over", "job_step.go", `if m.Status == JobCreated && m.Until <= m.at {`,
+		`if m.Status == JobCreated && m.Until <= m.at && !planted("pause of a continuation never over") {`},
+	{"progress of a function believed", "job_step.go", `if id := m.Terms.ExternalExecutionID; id != "" {`,
+		`if id := m.Terms.ExternalExecutionID; id != "" && !planted("progress of a function believed") {`},
+	{"id of a function believed", "job_step.go", `id := firstOf(m.Terms.ExternalExecutionID, firstOf`,
+		`own := m.Terms.ExternalExecutionID
+	if planted("id of a function believed") {
+		own = ""
+	}
+	id := firstOf(own, firstOf`},
+	{"rule after a failure holds by success", "job_step.go", `	if m.Terms.FailureHolds {
+		report.Outcome`, `	if m.Terms.FailureHolds && !planted("rule after a failure holds by success") {
+		report.Outcome`},
+	{"rule judged by a job out of time", "job_step.go", `report.TimedOut, report.Outcome = true, Outcome{`,
+		`report.TimedOut, report.Outcome = !planted("rule judged by a job out of time"), Outcome{`},
 }

@@ -40,6 +40,8 @@ var plants = []plant{
 		`if planted("not superseded") || len(st.Waiting) < 2 ||`},
 	{"the newest is superseded", "supersede.go", `return e.Seq > other.Seq`,
 		`return e.Seq > other.Seq != planted("the newest is superseded")`},
+	{"superseded by who never enters", "supersede.go", `if e.Stale != other.Stale {`,
+		`if e.Stale != other.Stale && !planted("superseded by who never enters") {`},
 	{"stopped but still in line", "stop.go", `m.leaveEntrance(m.stageOf(e), e.ID)`,
 		`if !planted("stopped but still in line") {
 			m.leaveEntrance(m.stageOf(e), e.ID)
@@ -77,6 +79,9 @@ var plants = []plant{
 	{"retry beyond the limit", "retry.go", `if m.full(e.Mode) {`,
 		`if m.full(e.Mode) && !planted("retry beyond the limit") {`},
 	// Reports, deadlines, effects.
+	{"action without its input", "action.go", `		if e.artifact(name) == nil {
+			return name`, `		if e.artifact(name) == nil && !planted("action without its input") {
+			return name`},
 	{"late report overwrites", "action.go", `if action == nil || action.Status != InProgress {`,
 		`if action == nil || action.Status != InProgress && !planted("late report overwrites") {`},
 	{"early deadline believed", "action.go", `action == nil || m.at < action.Deadline {`,

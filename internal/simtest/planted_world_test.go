@@ -52,6 +52,35 @@ type bugs struct {
 	timesOutAlone bool
 	// keepsJob: a stop takes the job from nobody.
 	keepsJob bool
+	// takesUnowned: a node that was about to bring a job does not look whether its
+	// action is another's by now.
+	takesUnowned bool
+	// parksTimedOut: a job is left for later although the time of its action is over.
+	parksTimedOut bool
+	// leavesBegun: a job is not brought again after the node that was about to is gone.
+	leavesBegun bool
+	// losesToken: a function is invoked without the continuation token.
+	losesToken bool
+	// believesLost: an invocation that failed is taken for one that came through.
+	believesLost bool
+	// forgetsReturn: a continuation that was returned is forgotten when it cannot be
+	// stored at once; forgetsDelivery: so is that a function has its job.
+	forgetsReturn, forgetsDelivery bool
+	// parksOld: a job is left until it needs attention as it was when it was taken.
+	parksOld bool
+	// believesReturned: what an invocation returned ends an action, whatever became of
+	// the job.
+	believesReturned bool
+	// keepsReturned: what an invocation returned leaves the job open.
+	keepsReturned bool
+	// adoptsDue: a claim that a node finds was due when it is.
+	adoptsDue bool
+	// parksOthers: a node parks a job that another was about to bring.
+	parksOthers bool
+	// invokesOn: a stop does not reach a node that is about to bring a job.
+	invokesOn bool
+	// stopsHere: a stop is carried out where it was asked for.
+	stopsHere bool
 	// repeatsWord: what a worker says is a new event whenever it is tried again.
 	repeatsWord bool
 }
@@ -85,6 +114,20 @@ var worldPlants = []struct {
 	{"result on what another changed", bugs{neverRefuses: true}, 1},
 	{"job of what timed out left open", bugs{timesOutAlone: true}, 1},
 	{"stop leaves the job", bugs{keepsJob: true}, 1},
+	{"stop where it was asked for", bugs{stopsHere: true}, 1},
+	{"invoked by who lost the action", bugs{takesUnowned: true}, 1},
+	{"invoked job left when its action timed out", bugs{parksTimedOut: true}, 1},
+	{"not invoked after the node is gone", bugs{leavesBegun: true}, 1},
+	{"invoked without the token", bugs{losesToken: true}, 1},
+	{"failed invocation taken for delivered", bugs{believesLost: true}, 1},
+	{"returned continuation forgotten", bugs{forgetsReturn: true}, 1},
+	{"delivered invocation forgotten", bugs{forgetsDelivery: true}, 1},
+	{"continuation while its job is parked", bugs{parksOld: true}, 1},
+	{"late return ends the action", bugs{believesReturned: true}, 1},
+	{"return leaves the job", bugs{keepsReturned: true}, 1},
+	{"found claim due at the time-out", bugs{adoptsDue: true}, 1},
+	{"job of another parked", bugs{parksOthers: true}, 1},
+	{"invoked after a stop", bugs{invokesOn: true}, 1},
 }
 
 // TestPlantedWorld plants each bug of the list in the world; some seed must find

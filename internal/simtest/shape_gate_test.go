@@ -9,8 +9,9 @@ import (
 
 // gateDraw is what bounds the gates that a stage may have.
 type gateDraw struct {
-	mode  pipeline.ExecutionMode
-	first bool
+	temper *temper
+	mode   pipeline.ExecutionMode
+	first  bool
 	// before and after are the artifacts that exist before and after the stage.
 	before, after []string
 	rules         int // names are unique in a stage
@@ -69,6 +70,9 @@ func (g *gateDraw) condition(rng *rand.Rand, result string, artifacts []string) 
 			RuleTypeID: pipeline.RuleTypeID{Category: "Rule", Owner: "AWS", Provider: pick(rng, providers...), Version: "1"},
 		}
 		g.rules++
+		if t := g.temper; t.jobs > 0 && rule.RuleTypeID.Provider == lambdaRule && rng.IntN(10) < t.jobs {
+			rule.Configuration = map[string]string{"FunctionName": functionName}
+		}
 		if rng.IntN(2) == 0 {
 			rule.TimeoutInMinutes = 5
 		}

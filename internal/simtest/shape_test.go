@@ -16,6 +16,9 @@ func (types) ActionType(id pipeline.ActionTypeID) (pipeline.ActionType, bool) {
 		ID: id, Available: true, Timeout: 60 * minute, WhenLost: whenLost(id.Provider),
 		Inputs: pipeline.ArtifactBounds{Max: 5}, Outputs: pipeline.ArtifactBounds{Max: 5},
 	}
+	if id.Provider == lambdaRule {
+		t.Properties = []pipeline.ConfigurationProperty{{Name: "FunctionName"}}
+	}
 	if id.Category == pipeline.CategoryApproval {
 		t.Timeout = 7 * 24 * hour
 	}
@@ -76,7 +79,7 @@ func shape(rng *rand.Rand, name string, t *temper) *pipeline.Plan {
 		} else {
 			stage.Actions, artifacts = drawActions(rng, t, artifacts)
 		}
-		drawGates(rng, &stage, gateDraw{mode: d.ExecutionMode, first: i == 0, before: before, after: artifacts})
+		drawGates(rng, &stage, gateDraw{temper: t, mode: d.ExecutionMode, first: i == 0, before: before, after: artifacts})
 		d.Stages = append(d.Stages, stage)
 	}
 	plan, err := pipeline.Compile(d, pipeline.Environment{Types: types{}, Region: "eu-west-1", Account: "123456789012"})
@@ -132,12 +135,23 @@ func drawActions(rng *rand.Rand, t *temper, artifacts []string) ([]pipeline.Acti
 	return actions, artifacts
 }
 
+// typeOf draws an action type. Sources are done by job workers less often, as nothing
+// else begins before they end, and never by functions.
 func typeOf(rng *rand.Rand, t *temper, category string) pipeline.ActionTypeID {
 	if t.jobs > 0 && rng.IntN(10) < t.jobs {
-		if rng.IntN(2) == 0 {
-			return pipeline.ActionTypeID{Category: category, Owner: pipeline.OwnerThirdParty, Provider: partnerProvider, Version: "1"}
+		kinds := []pipeline.ActionTypeID{
+			{Category: category, Owner: pipeline.OwnerThirdParty, Provider: partnerProvider, Version: "1"},
+			{Category: category, Owner: pipeline.OwnerCustom, Provider: workerProvider, Version: "1"},
+			{Category: pipeline.CategoryInvoke, Owner: pipeline.OwnerAWS, Provider: lambdaProvider, Version: "1"},
+			{Category: category, Owner: pipeline.OwnerThirdParty, Provider: functionProvider, Version: "1"},
 		}
-		return pipeline.ActionTypeID{Category: category, Owner: pipeline.OwnerCustom, Provider: workerProvider, Version: "1"}
+		k := rng.IntN(len(kinds))
+		if t.functions {
+			k = 2 + k%2
+		}
+		if category != pipeline.CategorySource || k < 2 {
+			return kinds[k]
+		}
 	}
 	lost := []pipeline.WhenLost{pipeline.LostAgain, pipeline.LostFind, pipeline.LostFail}[rng.IntN(3)]
 	return pipeline.ActionTypeID{Category: category, Owner: "Custom", Provider: string(lost), Version: "1"}

@@ -71,6 +71,8 @@ func TestSimulationReachesEverything(t *testing.T) {
 		"PipelineUpdated", "PipelineDeleted", "DeadlineReached", "is stopped", "outcome unknown", `"reason":"stale"`,
 		"AutomatedStageRetry", "ManualStageRetry", "the limit of ", "AutomatedRollback", "ManualRollback", "The input artifact",
 		"offered for", "hands job", "goes on as", ": withdrawn", "JobTimePassed: TimedOut", "forgets", // jobs
+		"invokes the function", "reached false, lost", "reached true, lost", ", hangs", "returns token-", "answered at once",
+		"nobody answered for job", "ends without a word", "the function did not call back", "park job of", // functions
 		"rejected: InvalidNonce", "rejected: NotAcknowledged", "rejected: Answered", "rejected: Terminated", "rejected: TokenAndVariables",
 	} {
 		if !strings.Contains(strings.ToLower(all), strings.ToLower(fact)) {

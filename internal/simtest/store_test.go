@@ -58,6 +58,8 @@ type effectRow struct {
 	due      int64
 	node     string
 	begun    string
+	// runner is the node that a stop was for, as long as its claims are its own.
+	runner string
 }
 
 type leaseRow struct {

@@ -34,6 +34,10 @@ func (w *world) work(n *node) {
 		w.moveCall(n, n.calls[w.rng.IntN(len(n.calls))])
 		return
 	}
+	if len(w.functions) > 0 && w.rng.IntN(3) > 0 {
+		w.function(n)
+		return
+	}
 	wk := w.workers[w.rng.IntN(len(w.workers))]
 	switch k := w.rng.IntN(24); {
 	case wk.call != nil:
@@ -60,7 +64,7 @@ func (w *world) work(n *node) {
 func (w *world) behave(n *node, wk *worker) {
 	if len(wk.held) == 0 && w.rng.IntN(2) == 0 {
 		for _, f := range w.book.jobs {
-			if f.acknowledged && f.end == jobOpen && !f.over(w) && !w.holds(f.id) {
+			if f.acknowledged && f.end == jobOpen && !f.invoked && !f.over(w) && !w.holds(f.id) {
 				wk.held = append(wk.held, &heldJob{id: f.id, kind: f.kind, nonce: f.nonce, token: f.token, acknowledged: true, rounds: f.number - 1})
 				break
 			}

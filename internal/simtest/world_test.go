@@ -28,6 +28,7 @@ type world struct {
 	outside      outside
 	clients      clients
 	workers      []*worker
+	functions    []*worker // that were invoked and have not ended
 	book         jobBook
 	rumours      []rumour
 	bugs         bugs
@@ -41,15 +42,18 @@ type temper struct {
 	// commits that fail: one in faults; what happens to nodes and clocks: one in
 	// troubles turns; an attempt that succeeds: all but one in failures.
 	faults, troubles, failures int
-	requests                   int // in a hundred turns
-	jumps                      int // of four leaps of time those that are long
+	requests                   int   // in a hundred turns
+	jumps                      int   // of four leaps of time those that are long
+	leap                       int64 // how long they are at least
 	// weights of the kinds of requests.
 	weights [requestKinds]int
 	// modes are those that definitions have, pool is how many stage names.
 	modes []pipeline.ExecutionMode
 	pool  int
-	// jobs is how many of ten actions are done by job workers.
-	jobs int
+	// jobs is how many of ten actions are done by job workers and functions;
+	// functions says that all of them are by functions.
+	jobs      int
+	functions bool
 	// one pipeline only, so that more happens in it.
 	one bool
 }
@@ -84,7 +88,14 @@ func drawTemper(rng *rand.Rand) temper {
 		t.weights[requestUpdate], t.weights[requestDelete] = 0, 0
 		t.failures, t.troubles = pick(rng, 6, 12), 4
 		if t.modes[0] == pipeline.ModeSuperseded { // and wait behind transitions for too long
-			t.troubles, t.jumps = 2, 4
+			t.troubles, t.jumps, t.leap = 2, 4, 31*day
+		}
+	case 2: // functions are invoked while commits fail and nodes come and go
+		if rng.IntN(2) == 0 {
+			t.jobs, t.functions, t.one = 9, true, true
+			t.faults, t.troubles, t.failures = pick(rng, 6, 10), pick(rng, 2, 4), 12
+			t.modes = []pipeline.ExecutionMode{pipeline.ModeParallel, pipeline.ModeParallel, pipeline.ModeQueued}
+			t.weights[requestStart], t.weights[requestDelete] = 10, 0
 		}
 	}
 	return t
@@ -125,7 +136,11 @@ func simulateOn(t *tables, seed uint64, planted bugs) (log string, err error) {
 		}
 	}()
 	w.setUp()
-	for range 200 + w.rng.IntN(1200) {
+	turns := 200 + w.rng.IntN(1200)
+	if w.temper.functions {
+		turns *= 4
+	}
+	for range turns {
 		w.disturb()
 		w.live()
 	}
@@ -219,7 +234,7 @@ func (w *world) disturb() {
 		w.now += w.rng.Int64N(20 * second)
 	case 7:
 		if w.rng.IntN(4) < w.temper.jumps {
-			w.now += w.rng.Int64N(40 * day)
+			w.now += max(w.temper.leap, w.rng.Int64N(40*day))
 			w.logf("time jumps")
 		} else {
 			w.now += w.rng.Int64N(10 * minute)
