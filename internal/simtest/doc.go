@@ -25,8 +25,8 @@
 // through although its node hears an error, comes through twice, or never returns; the
 // node dies between the invocation and the note that it came through. Nodes bring their
 // jobs as dispatch does (job_invoke_test.go); history_invoke_test.go says who may invoke
-// a function for what, and when. In some seeds everything but sources is done by
-// functions.
+// a function for what, and when. In some seeds all but sources is done by functions, in
+// others all by job workers.
 //
 // One goroutine and one seeded generator decide everything, so a seed repeats
 // exactly; each is run twice and the logs are compared. Each change is judged by

@@ -133,10 +133,11 @@ func (w *world) claim(n *node) {
 		}
 		return true
 	})
-	if err == nil {
-		for _, e := range claimed {
-			n.take(e, e.due)
-		}
+	if err != nil {
+		return // what it claimed it finds the next time
+	}
+	for _, e := range claimed {
+		n.take(e, e.due)
 	}
 	if w.bugs.neverAdopts {
 		return

@@ -102,8 +102,8 @@ var jobPlants = []plant{
 	{"continuation brought by nobody", "job.go", `j.Terms.Invoked && j.Status == JobCreated
 	if`, `j.Terms.Invoked && j.Status == JobCreated && !planted("continuation brought by nobody")
 	if`},
-	{"continuation without a pause brought by nobody", "job.go", `if j.Terms.Invoked && j.Status == JobQueued {`,
-		`if j.Terms.Invoked && j.Status == JobQueued && !planted("continuation without a pause brought by nobody") {`},
+	{"unpaused continuation brought by nobody", "job.go", `if j.Terms.Invoked && j.Status == JobQueued {`,
+		`if j.Terms.Invoked && j.Status == JobQueued && !planted("unpaused continuation brought by nobody") {`},
 	{"pause of a continuation never over", "job_step.go", `if m.Status == JobCreated && m.Until <= m.at {`,
 		`if m.Status == JobCreated && m.Until <= m.at && !planted("pause of a continuation never over") {`},
 	{"progress of a function believed", "job_step.go", `if id := m.Terms.ExternalExecutionID; id != "" {`,

@@ -146,8 +146,11 @@ func typeOf(rng *rand.Rand, t *temper, category string) pipeline.ActionTypeID {
 			{Category: category, Owner: pipeline.OwnerThirdParty, Provider: functionProvider, Version: "1"},
 		}
 		k := rng.IntN(len(kinds))
-		if t.functions {
+		switch {
+		case t.functions:
 			k = 2 + k%2
+		case t.workers:
+			k %= 2
 		}
 		if category != pipeline.CategorySource || k < 2 {
 			return kinds[k]

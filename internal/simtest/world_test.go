@@ -50,10 +50,10 @@ type temper struct {
 	// modes are those that definitions have, pool is how many stage names.
 	modes []pipeline.ExecutionMode
 	pool  int
-	// jobs is how many of ten actions are done by job workers and functions;
-	// functions says that all of them are by functions.
-	jobs      int
-	functions bool
+	// jobs is how many of ten actions are done by job workers and functions; those are
+	// all workers, or all functions, if it says so.
+	jobs               int
+	workers, functions bool
 	// one pipeline only, so that more happens in it.
 	one bool
 }
@@ -90,13 +90,14 @@ func drawTemper(rng *rand.Rand) temper {
 		if t.modes[0] == pipeline.ModeSuperseded { // and wait behind transitions for too long
 			t.troubles, t.jumps, t.leap = 2, 4, 31*day
 		}
-	case 2: // functions are invoked while commits fail and nodes come and go
+	case 2: // jobs are done while commits fail and nodes come and go
+		t.jobs, t.one, t.functions, t.workers = 9, true, true, false
+		t.faults, t.troubles, t.failures = pick(rng, 6, 10), pick(rng, 2, 4), 12
 		if rng.IntN(2) == 0 {
-			t.jobs, t.functions, t.one = 9, true, true
-			t.faults, t.troubles, t.failures = pick(rng, 6, 10), pick(rng, 2, 4), 12
-			t.modes = []pipeline.ExecutionMode{pipeline.ModeParallel, pipeline.ModeParallel, pipeline.ModeQueued}
-			t.weights[requestStart], t.weights[requestDelete] = 10, 0
+			t.functions, t.workers, t.troubles = false, true, pick(rng, 1, 2)
 		}
+		t.modes = []pipeline.ExecutionMode{pipeline.ModeParallel, pipeline.ModeParallel, pipeline.ModeQueued}
+		t.weights[requestStart], t.weights[requestDelete] = 10, 0
 	}
 	return t
 }
@@ -137,7 +138,7 @@ func simulateOn(t *tables, seed uint64, planted bugs) (log string, err error) {
 	}()
 	w.setUp()
 	turns := 200 + w.rng.IntN(1200)
-	if w.temper.functions {
+	if w.temper.functions || w.temper.workers {
 		turns *= 4
 	}
 	for range turns {
