@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"hash/fnv"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -31,6 +32,15 @@ func (s postgresSession) now() (int64, error) {
 	var ms int64
 	err := s.conn.QueryRow(s.ctx, "select floor(extract(epoch from clock_timestamp()) * 1000)::bigint").Scan(&ms)
 	return ms, err
+}
+
+// lock takes an advisory lock, whose name is a number: two names that have the
+// same one wait for each other without need.
+func (s postgresSession) lock(name string) error {
+	number := fnv.New64a()
+	_, _ = number.Write([]byte(name)) // never fails
+	_, err := s.conn.Exec(s.ctx, "select pg_advisory_xact_lock($1)", int64(number.Sum64()))
+	return err
 }
 
 type postgresCursor struct{ rows pgx.Rows }

@@ -164,6 +164,9 @@ func (s sqliteSession) now() (int64, error) {
 	return time.Now().UnixMilli(), nil
 }
 
+// lock has nothing to wait for: only one transaction writes.
+func (s sqliteSession) lock(string) error { return nil }
+
 type sqliteCursor struct{ rows *sql.Rows }
 
 func (c sqliteCursor) next() bool            { return c.rows.Next() }

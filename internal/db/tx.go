@@ -12,6 +12,7 @@ type session interface {
 	exec(query string, args []any) (int64, error)
 	query(query string, args []any) (cursor, error)
 	now() (int64, error)
+	lock(name string) error
 }
 
 // cursor is an open result set. next is false at the end and after an error,
@@ -76,6 +77,17 @@ func (tx *Tx) Now() (int64, error) {
 	}
 	ms, err := tx.session.now()
 	return ms, tx.check(err)
+}
+
+// Lock waits until no other transaction holds the name, and holds it until this
+// one ends: for what has no row yet that [Dialect.LockSuffix] could lock. A
+// statement after it sees what the holders before have committed. SQLite has one
+// writer, which needs no locks. Who locks several names does so in their order.
+func (tx *Tx) Lock(name string) error {
+	if _, err := tx.prepare(nil); err != nil {
+		return err
+	}
+	return tx.check(tx.session.lock(name))
 }
 
 // OnCommit has f called after the commit is durable and before Write returns;

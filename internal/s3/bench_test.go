@@ -8,12 +8,17 @@ import (
 	"testing"
 
 	"github.com/penstock-cd/penstock/internal/blob"
+	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/db/dbtest"
 )
 
 func benchStore(b *testing.B) *Store {
 	b.Helper()
-	d := dbtest.SQLite(b)
+	return benchStoreOn(b, dbtest.SQLite(b))
+}
+
+func benchStoreOn(b *testing.B, d *db.DB) *Store {
+	b.Helper()
 	blobs, err := blob.OpenDir(b.TempDir())
 	if err == nil {
 		b.Cleanup(func() { _ = blobs.Close() })

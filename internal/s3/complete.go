@@ -63,7 +63,7 @@ func (s *Store) completeUpload(ctx context.Context, tx *db.Tx, bucket, key, id s
 		return Object{}, nil, err
 	}
 	if u.versionID != "" {
-		o, err := selectVersion(tx, bucket, key, u.versionID, "")
+		o, err := selectVersion(tx, bucket, key, u.versionID)
 		if errors.Is(err, db.ErrNoRows) || err == nil && o.contentKey != partsPrefix+id {
 			err = ErrNoSuchUpload
 		}
@@ -122,7 +122,7 @@ func (s *Store) choose(there []Part, list []Completed, u Upload) (chosen, rest [
 // assemble describes the object that parts make.
 func assemble(u Upload, parts []Part, opts PutOptions) (Object, error) {
 	o := Object{
-		Bucket: u.Bucket, Key: u.Key, Latest: true, Headers: u.Headers,
+		Bucket: u.Bucket, Key: u.Key, Headers: u.Headers,
 		contentKey: partsPrefix + u.ID, Checksum: Checksum{Algorithm: u.Algorithm},
 	}
 	digests := md5.New()

@@ -54,11 +54,14 @@ func (s *Store) deleteIn(tx *db.Tx, b Bucket, key, versionID string) (deleted De
 	if err := CheckKey(key); err != nil {
 		return Deleted{}, "", err
 	}
+	if err := lockKey(tx, b.Name, key); err != nil {
+		return Deleted{}, "", err
+	}
 	switch {
 	case versionID != "":
-		return s.removeVersion(tx, b.Name, key, versionID)
+		return removeVersion(tx, b.Name, key, versionID)
 	case b.Versioning == VersioningNever:
-		_, orphan, err = s.removeVersion(tx, b.Name, key, nullVersion)
+		_, orphan, err = removeVersion(tx, b.Name, key, nullVersion)
 		return Deleted{}, orphan, err
 	}
 	return s.addMarker(tx, b, key)
@@ -127,7 +130,7 @@ func (s *Store) deleteMany(ctx context.Context, bucket string, results []DeleteR
 
 // addMarker puts a delete marker on top of the key's versions.
 func (s *Store) addMarker(tx *db.Tx, b Bucket, key string) (Deleted, string, error) {
-	current, err := selectLatest(tx, b.Name, key, s.db.Dialect().LockSuffix)
+	current, err := selectLatest(tx, b.Name, key)
 	if err != nil && !errors.Is(err, db.ErrNoRows) {
 		return Deleted{}, "", err
 	}
@@ -136,13 +139,14 @@ func (s *Store) addMarker(tx *db.Tx, b Bucket, key string) (Deleted, string, err
 	return Deleted{VersionID: marker.VersionID, DeleteMarker: true}, orphan, err
 }
 
-// removeVersion removes one version for good; the one below takes its place.
-func (s *Store) removeVersion(tx *db.Tx, bucket, key, versionID string) (Deleted, string, error) {
+// removeVersion removes one version of a key that is locked for good; the one
+// below takes its place.
+func removeVersion(tx *db.Tx, bucket, key, versionID string) (Deleted, string, error) {
 	deleted := Deleted{VersionID: versionID}
 	if !validVersionID(versionID) {
 		return Deleted{}, "", ErrNoSuchVersion
 	}
-	o, err := selectVersion(tx, bucket, key, versionID, s.db.Dialect().LockSuffix)
+	o, err := selectVersion(tx, bucket, key, versionID)
 	if errors.Is(err, db.ErrNoRows) {
 		return deleted, "", nil
 	}
@@ -151,15 +155,5 @@ func (s *Store) removeVersion(tx *db.Tx, bucket, key, versionID string) (Deleted
 	}
 	deleted.DeleteMarker = o.DeleteMarker
 	orphan, err := forget(tx, o)
-	if err != nil || !o.Latest {
-		return deleted, orphan, err
-	}
-	previous, err := selectPrevious(tx, bucket, key)
-	if errors.Is(err, db.ErrNoRows) {
-		return deleted, orphan, nil
-	}
-	if err == nil {
-		err = updateLatest(tx, bucket, key, previous.VersionID, true)
-	}
 	return deleted, orphan, err
 }

@@ -63,7 +63,7 @@ func find(tx *db.Tx, bucket, key, versionID string) (Object, error) {
 		return Object{}, err
 	}
 	if versionID == "" {
-		o, err := selectLatest(tx, bucket, key, "")
+		o, err := selectLatest(tx, bucket, key)
 		if errors.Is(err, db.ErrNoRows) || err == nil && o.DeleteMarker {
 			return o, ErrNoSuchKey
 		}
@@ -72,7 +72,7 @@ func find(tx *db.Tx, bucket, key, versionID string) (Object, error) {
 	if !validVersionID(versionID) {
 		return Object{}, ErrNoSuchVersion
 	}
-	o, err := selectVersion(tx, bucket, key, versionID, "")
+	o, err := selectVersion(tx, bucket, key, versionID)
 	switch {
 	case errors.Is(err, db.ErrNoRows):
 		return Object{}, ErrNoSuchVersion

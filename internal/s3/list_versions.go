@@ -104,7 +104,7 @@ func (f *fold) afterVersion(tx *db.Tx, bucket string, opts MarkerOptions) (Objec
 		return Object{}, nil
 	}
 	f.from = opts.KeyMarker
-	o, err := selectVersion(tx, bucket, opts.KeyMarker, opts.IDMarker, "")
+	o, err := selectVersion(tx, bucket, opts.KeyMarker, opts.IDMarker)
 	if errors.Is(err, db.ErrNoRows) {
 		return Object{}, nil
 	}

@@ -21,7 +21,8 @@ type Object struct {
 	// was written while the bucket had no versioning.
 	VersionID string
 	// Sequence grows with every version of one key.
-	Sequence     int64
+	Sequence int64
+	// Latest says that it is the current version. Only ListVersions tells.
 	Latest       bool
 	DeleteMarker bool
 	// Size is in bytes.
@@ -79,6 +80,8 @@ const (
 	maxObjectKey   = 1024
 	maxMetadata    = 2048
 	defaultType    = "binary/octet-stream"
+	versionIDLen   = 32
+	sequenceLen    = 11 // of an id; with 6 bits each they hold 64
 	versionIDChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"
 )
 
@@ -120,22 +123,38 @@ func (h Headers) check() error {
 	return checkTags(h.Tags)
 }
 
-// newVersionID mints 192 random bits as 32 characters.
-func newVersionID() string {
-	id := make([]byte, 32)
+// newVersionID mints the id of the version with the sequence: 11 characters that
+// tell it, so that no index of ids is needed, and 126 random bits in 21.
+func newVersionID(sequence int64) string {
+	id := make([]byte, versionIDLen)
 	_, _ = rand.Read(id) // never fails
 	for i := range id {
+		if i < sequenceLen {
+			id[i] = byte(sequence >> (6 * (sequenceLen - 1 - i)))
+		}
 		id[i] = versionIDChars[id[i]&63]
 	}
 	return string(id)
 }
 
+// sequenceOf returns the sequence that a version id tells, if it may tell one.
+func sequenceOf(id string) (sequence int64, ok bool) {
+	if len(id) != versionIDLen {
+		return 0, false
+	}
+	for i := range sequenceLen {
+		digit := strings.IndexByte(versionIDChars, id[i])
+		if digit < 0 {
+			return 0, false
+		}
+		sequence = sequence<<6 | int64(digit)
+	}
+	return sequence, sequence > 0
+}
+
 // validVersionID says whether id has the form of a version id.
 func validVersionID(id string) bool {
-	if id == nullVersion {
-		return true
-	}
-	return len(id) == 32 && strings.Trim(id, versionIDChars) == ""
+	return id == nullVersion || len(id) == versionIDLen && strings.Trim(id, versionIDChars) == ""
 }
 
 // newContentKey mints the key of some content; its first two digits spread files

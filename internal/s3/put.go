@@ -59,7 +59,7 @@ func (s *Store) putObject(ctx context.Context, bucket, key string, r io.Reader, 
 	// What is bound to be refused is refused before gigabytes of it are read.
 	early := func() error {
 		return s.db.Read(ctx, func(tx *db.Tx) error {
-			_, _, err := s.beforePut(tx, bucket, key, opts, "")
+			_, _, err := s.beforePut(tx, bucket, key, opts)
 			return err
 		})
 	}
@@ -74,7 +74,7 @@ func (s *Store) putObject(ctx context.Context, bucket, key string, r io.Reader, 
 		return Object{}, err
 	}
 	o := Object{
-		Bucket: bucket, Key: key, Latest: true, Size: k.size, ETag: k.md5,
+		Bucket: bucket, Key: key, Size: k.size, ETag: k.md5,
 		Checksum: body.computed(), Headers: opts.Headers, contentKey: k.key,
 	}
 	o.Headers.ContentType = cmp.Or(o.Headers.ContentType, defaultType)
@@ -117,8 +117,8 @@ func (s *Store) bucketGone(ctx context.Context, bucket string, err error) error 
 
 // beforePut loads what a put meets and judges its conditions. Of the object it has
 // what selectTop has.
-func (s *Store) beforePut(tx *db.Tx, bucket, key string, opts PutOptions, lock string) (Bucket, Object, error) {
-	b, current, err := selectTop(tx, bucket, key, lock)
+func (s *Store) beforePut(tx *db.Tx, bucket, key string, opts PutOptions) (Bucket, Object, error) {
+	b, current, err := selectTop(tx, bucket, key)
 	if err == nil && opts.admit != nil {
 		err = opts.admit(b)
 	}
@@ -141,7 +141,10 @@ func (s *Store) beforePut(tx *db.Tx, bucket, key string, opts PutOptions, lock s
 // commitPut makes o the current version and completes it. row is the content
 // that goes into the row, if it does. It returns the content that lost its owner.
 func (s *Store) commitPut(ctx context.Context, tx *db.Tx, o *Object, row []byte, opts PutOptions) (replaced string, err error) {
-	b, current, err := s.beforePut(tx, o.Bucket, o.Key, opts, s.db.Dialect().LockSuffix)
+	if err := lockKey(tx, o.Bucket, o.Key); err != nil {
+		return "", err
+	}
+	b, current, err := s.beforePut(tx, o.Bucket, o.Key, opts)
 	if err != nil {
 		return "", err
 	}
@@ -159,7 +162,7 @@ func (s *Store) commitPut(ctx context.Context, tx *db.Tx, o *Object, row []byte,
 }
 
 // addVersion gives o an id, a sequence and a time, and puts it on top of
-// current, the zero value for none. Without versioning it takes the place of the
+// current, the zero value for none, of a key that is locked. Without versioning it takes the place of the
 // version "null", whose content it returns.
 func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object, row []byte) (replaced string, err error) {
 	now, err := tx.Now()
@@ -169,42 +172,31 @@ func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object, row [
 	o.Modified = time.UnixMilli(now).UTC()
 	// The clock keeps the sequence growing when all earlier versions are gone.
 	o.Sequence = max(now, current.Sequence+1)
-	o.VersionID = newVersionID()
+	o.VersionID = newVersionID(o.Sequence)
 	if b.Versioning != VersioningEnabled {
 		o.VersionID = nullVersion
-		if replaced, err = s.takeNullVersion(tx, current, o.Bucket, o.Key); err != nil {
+		if replaced, err = takeNullVersion(tx, current, o.Bucket, o.Key); err != nil {
 			return "", err
 		}
 	}
-	if current.VersionID != "" && current.VersionID != o.VersionID {
-		if err := updateLatest(tx, o.Bucket, o.Key, current.VersionID, false); err != nil {
-			return "", err
-		}
-	}
-	made, err := insertVersion(tx, *o, row)
-	if err == nil && !made {
-		err = errRetry
-	}
-	return replaced, err
+	return replaced, insertVersion(tx, *o, row)
 }
 
-// takeNullVersion removes the version "null", if there is one, and returns its
-// content.
-func (s *Store) takeNullVersion(tx *db.Tx, current Object, bucket, key string) (orphan string, err error) {
-	old := current
-	if current.VersionID != nullVersion {
-		old, err = selectVersion(tx, bucket, key, nullVersion, s.db.Dialect().LockSuffix)
-		if errors.Is(err, db.ErrNoRows) {
-			return "", nil
-		}
-		if err != nil {
-			return "", err
-		}
-		if old.Latest {
-			// It came after current was read, so the conditions of the put were judged
-			// on what is no longer there.
-			return "", errRetry
-		}
+// takeNullVersion removes the version "null" of a key that is locked, if there is
+// one, and returns its content.
+func takeNullVersion(tx *db.Tx, current Object, bucket, key string) (orphan string, err error) {
+	switch current.VersionID {
+	case "":
+		return "", nil
+	case nullVersion:
+		return forget(tx, current)
+	}
+	old, err := selectVersion(tx, bucket, key, nullVersion)
+	if errors.Is(err, db.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
 	}
 	return forget(tx, old)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -77,35 +78,31 @@ func updateVersioning(tx *db.Tx, name string, v Versioning) error {
 }
 
 // versionColumns are the columns that scanVersion reads, in its order.
-const versionColumns = `bucket, object_key, version_id, sequence, latest, delete_marker,
+const versionColumns = `bucket, object_key, version_id, sequence, delete_marker,
 			blob_key, size, etag, content_type, cache_control, acl, sse, sse_kms_key_id,
 			details, modified_ms`
 
+// lockKey holds a key until the transaction ends: who reads what it has and adds
+// or removes a version on that ground is alone with it.
+func lockKey(tx *db.Tx, bucket, key string) error {
+	return tx.Lock("s3 object " + bucket + "/" + key)
+}
+
 // selectLatest returns the current version of a key, which may be a delete
-// marker, or db.ErrNoRows. lock is "" or the dialect's LockSuffix.
-func selectLatest(tx *db.Tx, bucket, key, lock string) (Object, error) {
-	const query = `
-		select ` + versionColumns + `
+// marker, or db.ErrNoRows.
+func selectLatest(tx *db.Tx, bucket, key string) (Object, error) {
+	return scanVersion(tx.QueryRow(`
+		select `+versionColumns+`
 		from s3_versions
-		where bucket = $1 and object_key = $2 and latest = 1`
-	o, err := scanVersion(tx.QueryRow(query+lock, bucket, key))
-	if lock == "" || !errors.Is(err, db.ErrNoRows) {
-		return o, err
-	}
-	// Having waited for a lock, the statement does not see the row that took the
-	// locked one's place. Only a second look tells that from no row at all.
-	if _, again := scanVersion(tx.QueryRow(query, bucket, key)); again == nil {
-		err = errRetry
-	} else {
-		err = again
-	}
-	return Object{}, err
+		where bucket = $1 and object_key = $2
+		order by sequence desc
+		limit 1`, bucket, key))
 }
 
 // selectTop returns a bucket, and what a put must know of the current version of a
 // key: its id, sequence, kind, content key and ETag. It is the zero value when
-// there is none. lock is "" or the dialect's LockSuffix.
-func selectTop(tx *db.Tx, bucket, key, lock string) (b Bucket, top Object, err error) {
+// there is none.
+func selectTop(tx *db.Tx, bucket, key string) (b Bucket, top Object, err error) {
 	var versioning string
 	var created, marker int64
 	err = tx.QueryRow(`
@@ -113,7 +110,12 @@ func selectTop(tx *db.Tx, bucket, key, lock string) (b Bucket, top Object, err e
 			coalesce(v.version_id, ''), coalesce(v.sequence, 0), coalesce(v.delete_marker, 0),
 			coalesce(v.blob_key, ''), coalesce(v.etag, '')
 		from s3_buckets b
-		left join s3_versions v on v.bucket = $1 and v.object_key = $2 and v.latest = 1
+		left join s3_versions v on v.bucket = $1 and v.object_key = $2 and v.sequence = (
+			select sequence
+			from s3_versions
+			where bucket = $1 and object_key = $2
+			order by sequence desc
+			limit 1)
 		where b.name = $1`, text(bucket), text(key)).
 		Scan(&b.Name, &b.Owner.Account, &b.Owner.Region, &versioning, &created,
 			&top.VersionID, &top.Sequence, &marker, &top.contentKey, &top.ETag)
@@ -127,55 +129,115 @@ func selectTop(tx *db.Tx, bucket, key, lock string) (b Bucket, top Object, err e
 	if top.VersionID == "" {
 		return b, Object{}, nil
 	}
-	top.Bucket, top.Key, top.Latest, top.DeleteMarker = bucket, key, true, marker != 0
-	if lock == "" {
-		return b, top, nil
-	}
-	// A lock cannot be had on the outer side of a join. Who finds no version needs
-	// none: of two who add the first, the index lets one through.
-	top, err = selectLatest(tx, bucket, key, lock)
-	if errors.Is(err, db.ErrNoRows) {
-		return b, Object{}, nil
-	}
-	return b, top, err
+	top.Bucket, top.Key, top.DeleteMarker = bucket, key, marker != 0
+	return b, top, nil
 }
 
 // selectVersion returns one version of a key, or db.ErrNoRows.
-func selectVersion(tx *db.Tx, bucket, key, versionID, lock string) (Object, error) {
+func selectVersion(tx *db.Tx, bucket, key, versionID string) (Object, error) {
+	if sequence, ok := sequenceOf(versionID); ok {
+		o, err := scanVersion(tx.QueryRow(`
+			select `+versionColumns+`
+			from s3_versions
+			where bucket = $1 and object_key = $2 and sequence = $3 and version_id = $4`,
+			bucket, key, sequence, versionID))
+		if !errors.Is(err, db.ErrNoRows) {
+			return o, err
+		}
+	}
+	// The version "null", and ids of the first releases, which tell no sequence: of
+	// the versions of a key, the one that is asked for is mostly among the newest.
 	return scanVersion(tx.QueryRow(`
 		select `+versionColumns+`
 		from s3_versions
-		where bucket = $1 and object_key = $2 and version_id = $3`+lock, bucket, key, versionID))
+		where bucket = $1 and object_key = $2 and version_id = $3
+		order by sequence desc
+		limit 1`, bucket, key, versionID))
 }
 
-// selectPrevious returns the version with the highest sequence, or db.ErrNoRows.
-func selectPrevious(tx *db.Tx, bucket, key string) (Object, error) {
-	return scanVersion(tx.QueryRow(`
-		select `+versionColumns+`
-		from s3_versions
-		where bucket = $1 and object_key = $2
-		order by sequence desc
-		limit 1`, bucket, key))
-}
+// firstScan is how many versions selectKeys reads to see how many a key has.
+const firstScan = 100
 
 // selectKeys returns the current objects with from <= key < until, in key order.
+// Where keys have a version or two it reads all versions; where they have many
+// that would take long, and it goes from key to key.
 func selectKeys(tx *db.Tx, bucket, from, until string, limit int) ([]Object, error) {
+	var list []Object
+	for size, many := min(firstScan, limit), false; ; size = limit {
+		var batch []Object
+		var err error
+		if many {
+			batch, err = selectTops(tx, bucket, from, until, size)
+		} else {
+			batch, err = selectVersions(tx, bucket, from, math.MaxInt64, until, size)
+		}
+		if err != nil {
+			return nil, err
+		}
+		keys := 0
+		for _, o := range batch {
+			if !o.Latest {
+				continue
+			}
+			if keys++; !o.DeleteMarker && len(list) < limit {
+				list = append(list, o)
+			}
+		}
+		if len(batch) < size || len(list) == limit {
+			return list, nil
+		}
+		many = keys < len(batch)/4
+		from = keyAfter(batch[len(batch)-1].Key)
+	}
+}
+
+// selectTops returns the current versions of keys, delete markers included. It
+// goes from key to key, however many versions one has: the left join has SQLite
+// begin with the keys, and PostgreSQL needs to be told each key's top before.
+func selectTops(tx *db.Tx, bucket, from, until string, limit int) ([]Object, error) {
 	rows, err := tx.Query(`
+		with recursive listed (listed_key, n) as (
+			select (
+				select object_key
+				from s3_versions
+				where bucket = $1 and object_key >= $2 and object_key < $3
+				order by object_key
+				limit 1), 1
+			union all
+			select (
+				select object_key
+				from s3_versions
+				where bucket = $1 and object_key > listed_key and object_key < $3
+				order by object_key
+				limit 1), n + 1
+			from listed
+			where listed_key is not null and n < $4),
+		tops (top_key, top) as (
+			select listed_key, (
+				select sequence
+				from s3_versions
+				where bucket = $1 and object_key = listed_key
+				order by sequence desc
+				limit 1)
+			from listed
+			where listed_key is not null)
 		select `+versionColumns+`
-		from s3_versions
-		where bucket = $1 and latest = 1 and delete_marker = 0
-			and object_key >= $2 and object_key < $3
-		order by object_key
-		limit $4`, bucket, from, until, limit)
+		from tops
+		left join s3_versions on bucket = $1 and object_key = top_key and sequence = top
+		order by top_key`, bucket, from, until, limit)
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, scanVersion)
+	list, err := collect(rows, scanVersion)
+	for i := range list {
+		list[i].Latest = true
+	}
+	return list, err
 }
 
 // selectVersions returns the versions and delete markers of keys from a place
 // on, in the order of keys, and the newest first: those of the key from have
-// sequences under below.
+// sequences under below, which is above all to begin with its newest.
 func selectVersions(tx *db.Tx, bucket, from string, below int64, until string, limit int) ([]Object, error) {
 	rows, err := tx.Query(`
 		select `+versionColumns+`
@@ -187,50 +249,39 @@ func selectVersions(tx *db.Tx, bucket, from string, below int64, until string, l
 	if err != nil {
 		return nil, err
 	}
-	return collect(rows, scanVersion)
+	list, err := collect(rows, scanVersion)
+	above := "" // the key of the version above
+	if below < math.MaxInt64 {
+		above = from
+	}
+	for i := range list {
+		list[i].Latest = list[i].Key != above
+		above = list[i].Key
+	}
+	return list, err
 }
 
-// insertVersion adds o as the current version; made is false when a concurrent
-// transaction added one first.
-// row is the content that stands in the row, if it does.
-func insertVersion(tx *db.Tx, o Object, row []byte) (made bool, err error) {
+// insertVersion adds o. row is the content that stands in the row, if it does.
+func insertVersion(tx *db.Tx, o Object, row []byte) error {
 	details, err := encodeDetails(o)
 	if err != nil {
-		return false, err
+		return err
 	}
-	n, err := tx.Exec(`
+	_, err = tx.Exec(`
 		insert into s3_versions (`+versionColumns+`, content)
-		values ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-		on conflict do nothing`,
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		o.Bucket, o.Key, o.VersionID, o.Sequence, flag(o.DeleteMarker), o.contentKey, o.Size, o.ETag,
 		o.Headers.ContentType, o.Headers.CacheControl, o.Headers.ACL,
 		o.Headers.SSE.Algorithm, o.Headers.SSE.KMSKeyID, details, o.Modified.UnixMilli(), row)
-	return n == 1, err
-}
-
-// updateLatest marks a version as the current one or not. errRetry says that a
-// concurrent transaction removed it.
-func updateLatest(tx *db.Tx, bucket, key, versionID string, latest bool) error {
-	n, err := tx.Exec(`
-		update s3_versions set latest = $4
-		where bucket = $1 and object_key = $2 and version_id = $3`,
-		bucket, key, versionID, flag(latest))
-	if err == nil && n == 0 {
-		return errRetry
-	}
 	return err
 }
 
-// deleteVersion removes the version that was read as o. errRetry says that a
-// concurrent transaction removed or replaced it.
+// deleteVersion removes the version that was read as o.
 func deleteVersion(tx *db.Tx, o Object) error {
-	n, err := tx.Exec(`
+	_, err := tx.Exec(`
 		delete from s3_versions
-		where bucket = $1 and object_key = $2 and version_id = $3 and blob_key = $4`,
-		o.Bucket, o.Key, o.VersionID, o.contentKey)
-	if err == nil && n == 0 {
-		return errRetry
-	}
+		where bucket = $1 and object_key = $2 and sequence = $3`,
+		o.Bucket, o.Key, o.Sequence)
 	return err
 }
 
@@ -239,8 +290,8 @@ func selectContent(tx *db.Tx, o Object) (content []byte, err error) {
 	err = tx.QueryRow(`
 		select content
 		from s3_versions
-		where bucket = $1 and object_key = $2 and version_id = $3`,
-		o.Bucket, o.Key, o.VersionID).Scan(&content)
+		where bucket = $1 and object_key = $2 and sequence = $3`,
+		o.Bucket, o.Key, o.Sequence).Scan(&content)
 	return content, err
 }
 
@@ -250,13 +301,10 @@ func updateDetails(tx *db.Tx, o Object) error {
 	if err != nil {
 		return err
 	}
-	n, err := tx.Exec(`
+	_, err = tx.Exec(`
 		update s3_versions set details = $4
-		where bucket = $1 and object_key = $2 and version_id = $3 and blob_key = $5`,
-		o.Bucket, o.Key, o.VersionID, details, o.contentKey)
-	if err == nil && n == 0 {
-		return errRetry
-	}
+		where bucket = $1 and object_key = $2 and sequence = $3`,
+		o.Bucket, o.Key, o.Sequence, details)
 	return err
 }
 
@@ -284,16 +332,16 @@ func scanBucket(row scanner) (Bucket, error) {
 
 func scanVersion(row scanner) (Object, error) {
 	var o Object
-	var latest, marker, modified int64
+	var marker, modified int64
 	var detailsText string
 	h := &o.Headers
-	err := row.Scan(&o.Bucket, &o.Key, &o.VersionID, &o.Sequence, &latest, &marker,
+	err := row.Scan(&o.Bucket, &o.Key, &o.VersionID, &o.Sequence, &marker,
 		&o.contentKey, &o.Size, &o.ETag, &h.ContentType, &h.CacheControl, &h.ACL,
 		&h.SSE.Algorithm, &h.SSE.KMSKeyID, &detailsText, &modified)
 	if err != nil {
 		return Object{}, err
 	}
-	o.Latest, o.DeleteMarker = latest != 0, marker != 0
+	o.DeleteMarker = marker != 0
 	o.Modified = time.UnixMilli(modified).UTC()
 	return o, decodeDetails(&o, detailsText)
 }

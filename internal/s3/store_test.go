@@ -101,7 +101,7 @@ func TestPutKeepsEverything(t *testing.T) {
 			PutOptions{Headers: headers, Size: new(int64(9)), Checksum: Checksum{Algorithm: "CRC64NVME", Value: "rosUhgp5mIg="}})
 		f.must(err)
 		want := Object{
-			Bucket: bucket, Key: "a/b.zip", VersionID: "null", Sequence: o.Sequence, Latest: true, Size: 9,
+			Bucket: bucket, Key: "a/b.zip", VersionID: "null", Sequence: o.Sequence, Size: 9,
 			ETag: "25f9e794323b453885f5181f1b624d0b", Checksum: Checksum{Algorithm: "CRC64NVME", Value: "rosUhgp5mIg="},
 			Headers: headers, Modified: o.Modified,
 		}
@@ -288,7 +288,7 @@ func TestOnCreated(t *testing.T) {
 		refuse := errors.New("no room for the event")
 		var events []ObjectCreated
 		f.OnCreated(func(_ context.Context, tx *db.Tx, ev ObjectCreated) error {
-			o, err := selectLatest(tx, ev.Object.Bucket, ev.Object.Key, "")
+			o, err := selectLatest(tx, ev.Object.Bucket, ev.Object.Key)
 			if err != nil || o.VersionID != ev.Object.VersionID {
 				f.t.Errorf("inside the transaction: %+v, %v", o, err)
 			}

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -83,15 +82,10 @@ func (s *Store) PutObjectTagging(ctx context.Context, bucket, key, versionID str
 		tags = slices.Clone(tags)
 		sortTags(tags)
 		err = s.write(ctx, func(tx *db.Tx) (err error) {
+			if err := lockKey(tx, bucket, key); err != nil {
+				return err // others may be tagging it
+			}
 			if o, err = find(tx, bucket, key, versionID); err != nil {
-				return err
-			}
-			// The version is read again under a lock: others may be tagging it.
-			o, err = selectVersion(tx, bucket, key, o.VersionID, s.db.Dialect().LockSuffix)
-			if errors.Is(err, db.ErrNoRows) {
-				return errRetry
-			}
-			if err != nil {
 				return err
 			}
 			o.Headers.Tags = tags
