@@ -3,7 +3,10 @@ package db_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/db/dbtest"
@@ -163,6 +166,45 @@ func TestCancelWhileWaitingForLock(t *testing.T) {
 	}); err != nil || n != 1 {
 		t.Errorf("n = %d, %v; want 1", n, err)
 	}
+}
+
+// Who waits for a name sees what its holder committed, and another name is free.
+func TestLock(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		migrate(t, d)
+		if err := d.Write(t.Context(), insert("a", 0)); err != nil {
+			t.Fatal(err)
+		}
+		var g errgroup.Group
+		for n := range 40 {
+			g.Go(func() error {
+				return d.Write(t.Context(), func(tx *db.Tx) error {
+					if err := tx.Lock("other " + strconv.Itoa(n)); err != nil {
+						return err
+					}
+					if err := tx.Lock("name"); err != nil {
+						return err
+					}
+					var n int64
+					if err := tx.QueryRow("select n from item where id = 'a'").Scan(&n); err != nil {
+						return err
+					}
+					_, err := tx.Exec("update item set n = $1 where id = 'a'", n+1)
+					return err
+				})
+			})
+		}
+		if err := g.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		var n int64
+		if err := d.Read(t.Context(), func(tx *db.Tx) error {
+			return tx.QueryRow("select n from item where id = 'a'").Scan(&n)
+		}); err != nil || n != 40 {
+			t.Errorf("%d were added up, %v; want 40", n, err)
+		}
+	})
 }
 
 // A pool of one connection is enough for everything but nesting.

@@ -125,6 +125,43 @@ func TestListSeesCurrentObjectsOnly(t *testing.T) {
 	})
 }
 
+// TestListManyVersions lists keys that have a hundred versions among others that
+// have one, and delete markers between them, in pages of every size.
+func TestListManyVersions(t *testing.T) {
+	t.Parallel()
+	each(t, func(f *fixture) {
+		f.maxRow = 100
+		f.versioned()
+		var keys []string
+		content := map[string]string{}
+		for n := range 60 {
+			key := fmt.Sprintf("%02d", n)
+			versions := 1
+			if n%20 >= 10 {
+				versions = 30
+			}
+			for v := range versions {
+				f.put(key, fmt.Sprint(v))
+			}
+			if n%3 == 0 {
+				f.delete(key, "")
+				continue
+			}
+			keys, content[key] = append(keys, key), fmt.Sprint(versions-1)
+		}
+		for _, max := range []int{1, 2, 7, 40, 1000} {
+			if diff := cmp.Diff(keys, f.all(ListOptions{MaxKeys: max}).Keys); diff != "" {
+				f.t.Errorf("pages of %d: %s", max, diff)
+			}
+		}
+		page, err := f.ListObjects(f.t.Context(), bucket, ListOptions{})
+		f.must(err)
+		for _, o := range page.Objects {
+			f.wantContent(o.Key, o.VersionID, content[o.Key])
+		}
+	})
+}
+
 func TestListPages(t *testing.T) {
 	t.Parallel()
 	each(t, func(f *fixture) {

@@ -70,6 +70,7 @@ func TestListVersions(t *testing.T) {
 	t.Parallel()
 	each(t, func(f *fixture) {
 		var all []entry
+		latest := map[string]bool{} // by id and key
 		keys := strangeKeys()
 		slices.Sort(keys)
 		f.putMany(keys[:len(keys)/2]) // of a time before versioning
@@ -87,13 +88,21 @@ func TestListVersions(t *testing.T) {
 			}
 			slices.Reverse(of) // the newest first
 			all = append(all, of...)
+			if len(of) > 0 {
+				latest[of[0].ID+key] = true
+			}
 		}
 		list := func(opts MarkerOptions) (MarkerPage[Object], error) {
 			return f.ListVersions(f.t.Context(), bucket, opts)
 		}
 		for _, opts := range markerCases(keys) {
 			want, wantPrefixes := expectEntries(all, opts)
-			got, gotPrefixes := follow(f, opts, list, func(o Object) entry { return entry{o.Key, o.VersionID} })
+			got, gotPrefixes := follow(f, opts, list, func(o Object) entry {
+				if o.Latest != latest[o.VersionID+o.Key] {
+					f.t.Errorf("%+v: %s of %q is the current version: %v", opts, o.VersionID, o.Key, o.Latest)
+				}
+				return entry{o.Key, o.VersionID}
+			})
 			if diff := cmp.Diff(want, got) + cmp.Diff(wantPrefixes, gotPrefixes); diff != "" {
 				f.t.Errorf("%+v: %s", opts, diff)
 			}
