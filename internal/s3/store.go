@@ -11,6 +11,9 @@
 // and the object that completes it is made of them as they are. An object key is
 // data, never a file name.
 //
+// The versions of a key are rows in the order of their sequence: the highest is
+// the current one. Who adds or removes one holds the key, by db.Tx.Lock.
+//
 // Handler speaks the S3 protocol, path style. It asks an Authenticator who calls
 // and an Authorizer whether they may, and answers NotImplemented to every
 // operation it does not have.
