@@ -16,3 +16,6 @@ func (s *Server) Tidy(ctx context.Context, grace time.Duration) {
 func (s *Server) PruneOnly(ctx context.Context) {
 	s.prune(ctx, time.Now().AddDate(1, 0, 0).UnixMilli())
 }
+
+// Placed is the configuration of a server that starts here.
+func (c Config) Placed() (Config, error) { return c.placed() }

@@ -80,7 +80,11 @@ func Start(ctx context.Context, cfg Config, opts Options) (*Server, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
-	s := &Server{cfg: cfg.withDefaults(), opts: opts, log: opts.Logger, served: make(chan error, 1), listening: make(chan struct{})}
+	cfg, err := cfg.withDefaults().placed()
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	s := &Server{cfg: cfg, opts: opts, log: opts.Logger, served: make(chan error, 1), listening: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
