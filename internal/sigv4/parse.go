@@ -36,6 +36,10 @@ type Signature struct {
 	PayloadHash string
 	// SessionToken is the token of temporary credentials, or empty.
 	SessionToken string
+
+	// v2 is set for a signature of version 2, which has neither a scope nor a
+	// time.
+	v2 *v2
 }
 
 // Parse reads the signature from the Authorization header or the query. The
@@ -164,7 +168,7 @@ func (s *Signature) fillExpires(text string) error {
 		return incomplete("X-Amz-Expires should be a number of at least 1 second")
 	}
 	if n > int64(maxExpires/time.Second) {
-		return incomplete("X-Amz-Expires must be less than a week (in seconds) that is 604800")
+		return incomplete("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
 	}
 	s.Expires = time.Duration(n) * time.Second
 	return nil

@@ -7,6 +7,10 @@
 // Signature.Body: as a whole, or chunk by chunk ("aws-chunked"). A client calls
 // Sign.
 //
+// ParseS3 also reads version 2 in the query of an S3 request, which old clients
+// presign URLs with. It proves less: neither the host nor parameters that are no
+// sub-resource, and nothing of the body but its Content-MD5.
+//
 // The list of signed headers is the client's choice and differs from one SDK to
 // the next, so verification follows that list and only insists that the headers
 // which change the meaning of a request are on it.
@@ -92,6 +96,9 @@ const (
 	BodyMalformed
 	// BodyIncomplete: the body ended early.
 	BodyIncomplete
+	// MalformedV2: a signature of version 2 cannot be read, or parts of it are
+	// absent.
+	MalformedV2
 )
 
 // Error is a refused signature. Code and Message are what the AWS JSON services
