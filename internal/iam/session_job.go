@@ -11,7 +11,8 @@ func JobSession(account, job string, inputs, outputs []string) Session {
 	return Session{
 		Account: account, Role: "penstock-job", Name: job, Lifetime: JobLifetime, Grants: []Grant{
 			{Actions: []string{"s3:GetObject", "s3:GetObjectVersion"}, Resources: inputs},
-			{Actions: []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, Resources: outputs},
+			// Workers put with a canned ACL where the bucket is another account's.
+			{Actions: []string{"s3:PutObject", "s3:PutObjectAcl", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, Resources: outputs},
 		},
 	}
 }

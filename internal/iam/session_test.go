@@ -92,6 +92,31 @@ func TestSession(t *testing.T) {
 	})
 }
 
+// The credentials of a job read its inputs and write its outputs, with the canned
+// ACL that workers of AWS send; nothing more.
+func TestJobSession(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, dbtest.SQLite(t), t.TempDir())
+	c, _, err := n.IssueSession(iam.JobSession(account, "job-1", []string{inputKey}, []string{outputKey}))
+	n.must(err)
+	caller, _, err := n.AuthenticateStream(signed(t, c, "s3", now), "s3")
+	n.must(err)
+	rights := map[string]string{
+		"s3:GetObject": inputKey, "s3:GetObjectVersion": inputKey,
+		"s3:PutObject": outputKey, "s3:PutObjectAcl": outputKey, "s3:AbortMultipartUpload": outputKey, "s3:ListMultipartUploadParts": outputKey,
+		"s3:PutObjectTagging": "", "s3:DeleteObject": "", "s3:GetObjectAcl": "", "s3:PutObjectVersionAcl": "",
+	}
+	for action, allowed := range rights {
+		for _, resource := range []string{inputKey, outputKey, outputKey + "/x", "arn:aws:s3:::store"} {
+			want := "AccessDenied"
+			if resource == allowed {
+				want = ""
+			}
+			wantCode(t, action+" on "+resource, n.AuthorizeObject(caller, action, resource), want)
+		}
+	}
+}
+
 // What is not as it was issued, or too old, is refused.
 func TestSessionRefused(t *testing.T) {
 	t.Parallel()

@@ -4,20 +4,21 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/penstock-cd/penstock/internal/api"
 	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
 // AuthenticateStream proves who sent an S3 request, by its header or as a
-// presigned URL, and returns its content: without aws-chunked framing, and
+// presigned URL (of version 2, too: then the caller has no region), and returns its content: without aws-chunked framing, and
 // checked against the signed hash, the chunk signatures and the checksums while
 // it is read. The reader answers an *api.Error in place of io.EOF for content
 // that is not what was signed; nothing read before may be kept then.
 //
 // Refusals are *api.Error values with the codes, texts and statuses of S3.
 func (s *Service) AuthenticateStream(r *http.Request, service string) (api.Caller, io.Reader, error) {
-	sig, err := sigv4.Parse(r)
+	sig, err := sigv4.ParseS3(r)
 	if err != nil {
 		return api.Caller{}, nil, s3SignatureError(err, r)
 	}
@@ -65,7 +66,9 @@ func s3SignatureError(err error, r *http.Request) error {
 	}
 	switch e.Reason {
 	case sigv4.Missing:
-		return forbidden("AccessDenied", "Access Denied")
+		return s3Unsigned(r.Header.Get("Authorization"))
+	case sigv4.MalformedV2:
+		return forbidden(e.Code, e.Message)
 	case sigv4.Mismatch:
 		return forbidden("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
 	case sigv4.Expired, sigv4.NotYetCurrent:
@@ -83,6 +86,19 @@ func s3SignatureError(err error, r *http.Request) error {
 		code = "AuthorizationQueryParametersError"
 	}
 	return &api.Error{Code: code, Message: e.Message, Status: http.StatusBadRequest}
+}
+
+// s3Unsigned refuses a request without a signature, or with something else in its
+// place.
+func s3Unsigned(authorization string) error {
+	switch {
+	case strings.TrimSpace(authorization) == "":
+		return &api.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "Access Denied"}
+	case strings.HasPrefix(authorization, "AWS "):
+		return &api.Error{Code: "InvalidRequest", Status: http.StatusBadRequest,
+			Message: "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."}
+	}
+	return &api.Error{Code: "InvalidArgument", Status: http.StatusBadRequest, Message: "Unsupported Authorization Type"}
 }
 
 // s3BodyError gives an error of the body its status. Other errors, such as a

@@ -175,6 +175,7 @@ func TestStreamRefusals(t *testing.T) {
 	}{
 		{"nothing wrong", nil, "content", "", 0},
 		{"no signature", func(r *http.Request) { r.Header.Del("Authorization") }, "content", "AccessDenied", 403},
+		{"another scheme", func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") }, "content", "InvalidArgument", 400},
 		{"cut off", func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x") }, "content", "AuthorizationHeaderMalformed", 400},
 		{"cut off in the query", func(r *http.Request) {
 			r.Header.Del("Authorization")
