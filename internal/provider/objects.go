@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -103,6 +104,8 @@ type ExternalS3Config struct {
 	// AccessKeyID and the two after it sign requests; empty means the SDK's
 	// usual places (environment, shared files, the machine's role).
 	AccessKeyID, SecretAccessKey, SessionToken string
+	// Logger receives what the SDK has to say; nil discards it.
+	Logger *slog.Logger
 }
 
 // ExternalS3 is an S3 reached over the network by the official SDK.
@@ -138,7 +141,7 @@ func NewExternalS3(ctx context.Context, c ExternalS3Config) (*ExternalS3, error)
 		load = append(load, config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),
 			config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired))
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, load...)
+	loaded, err := LoadSDK(ctx, c.Logger, load...)
 	if err != nil {
 		return nil, fmt.Errorf("configure external S3: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/penstock-cd/penstock/internal/pipeline"
@@ -34,11 +35,12 @@ type artifactStores struct {
 }
 
 // openArtifactStores prepares the S3s of the configuration; it connects to none.
-func openArtifactStores(ctx context.Context, here *s3.Store, configured map[string]ArtifactStore) (*artifactStores, error) {
+func openArtifactStores(ctx context.Context, here *s3.Store, configured map[string]ArtifactStore, logger *slog.Logger) (*artifactStores, error) {
 	stores := &artifactStores{here: here, named: map[string]*artifactStore{}}
 	for name, c := range configured {
 		external, err := provider.NewExternalS3(ctx, provider.ExternalS3Config{
 			Endpoint: c.Endpoint, Region: c.Region, PathStyle: c.PathStyle, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey,
+			Logger: logger,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("preparing the artifact store of bucket %s: %w", name, err)

@@ -44,7 +44,7 @@ func (f Function) provided() invoke.Function {
 // invoking is what the providers that invoke functions need.
 func (s *Server) invoking() invoke.Config {
 	return invoke.Config{
-		Remote:    s.cfg.remoteFunctions(),
+		Remote:    s.remoteFunctions(),
 		Functions: s.cfg.functions(),
 		Sandbox:   sandbox.NewProcess(),
 		Endpoint: func(ctx context.Context) (string, error) {
@@ -61,9 +61,10 @@ func (s *Server) invoking() invoke.Config {
 	}
 }
 
-func (c Config) remoteFunctions() invoke.RemoteConfig {
+func (s *Server) remoteFunctions() invoke.RemoteConfig {
+	l := s.cfg.Lambda
 	return invoke.RemoteConfig{
-		Endpoint: c.Lambda.Endpoint, AccessKeyID: c.Lambda.AccessKeyID, SecretAccessKey: c.Lambda.SecretAccessKey,
+		Endpoint: l.Endpoint, AccessKeyID: l.AccessKeyID, SecretAccessKey: l.SecretAccessKey, Logger: s.log,
 	}
 }
 

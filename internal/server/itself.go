@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/penstock-cd/penstock/internal/provider"
 )
 
 // CheckItself reports every endpoint elsewhere that is the server's own address: a
@@ -73,7 +74,7 @@ func (c Config) endpoints() []endpoint {
 // endpointsOfTools are those that the SDK finds in its usual places for clients
 // that the configuration leaves to it.
 func (c Config) endpointsOfTools(ctx context.Context) []endpoint {
-	loaded, err := config.LoadDefaultConfig(ctx)
+	loaded, err := provider.LoadSDK(ctx, nil)
 	if err != nil {
 		return nil // what asks AWS says so when it does
 	}

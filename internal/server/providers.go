@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 
@@ -31,7 +32,7 @@ func ActionTypes(more ...provider.Provider) (pipeline.ActionTypes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(cache, Config{}, nil, invoke.Config{}, more)
+	return catalogueOf(cache, Config{}, nil, invoke.Config{}, nil, more)
 }
 
 // catalogue makes the providers: the one explicit list.
@@ -44,10 +45,12 @@ func (s *Server) catalogue(ctx context.Context) (*provider.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogueOf(cache, s.cfg, objects, s.invoking(), s.opts.Providers)
+	return catalogueOf(cache, s.cfg, objects, s.invoking(), s.log, s.opts.Providers)
 }
 
-func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, invoking invoke.Config, more []provider.Provider) (*provider.Catalogue, error) {
+func catalogueOf(
+	cache *git.Cache, cfg Config, objects provider.ObjectsFor, invoking invoke.Config, logger *slog.Logger, more []provider.Provider,
+) (*provider.Catalogue, error) {
 	connections := source.NewCodeStarSourceConnection(cache, cfg.connections())
 	codeCommit := source.NewCodeCommit(cache, git.Remote{URL: cfg.CodeCommit})
 	builds := build.Config{
@@ -78,7 +81,7 @@ func catalogueOf(cache *git.Cache, cfg Config, objects provider.ObjectsFor, invo
 		deploy.NewS3(objects),
 		lambda,
 		lambdaRule,
-	}, ours, ruleProviders(cfg))
+	}, ours, ruleProviders(cfg, logger))
 	// What the program brings takes the place of the server's own.
 	providers = slices.DeleteFunc(providers, func(own provider.Provider) bool {
 		return slices.ContainsFunc(more, func(p provider.Provider) bool { return p.Type().ID == own.Type().ID })
@@ -112,12 +115,13 @@ func buildProviders(c build.Config) ([]provider.Provider, error) {
 }
 
 // ruleProviders judge the rules of stage conditions that run nothing.
-func ruleProviders(cfg Config) []provider.Provider {
+func ruleProviders(cfg Config, logger *slog.Logger) []provider.Provider {
 	return []provider.Provider{
 		rule.NewVariableCheck(),
 		rule.NewDeploymentWindow(nil),
 		rule.NewCloudWatchAlarm(rule.CloudWatchConfig{
 			Endpoint: cfg.CloudWatch.Endpoint, AccessKeyID: cfg.CloudWatch.AccessKeyID, SecretAccessKey: cfg.CloudWatch.SecretAccessKey,
+			Logger: logger,
 		}, nil),
 	}
 }
@@ -130,6 +134,7 @@ func (s *Server) objects(ctx context.Context) (provider.ObjectsFor, error) {
 	external, err := provider.NewExternalS3(ctx, provider.ExternalS3Config{
 		Endpoint: s.cfg.S3.Endpoint, Region: s.cfg.S3.Region, PathStyle: s.cfg.S3.PathStyle,
 		AccessKeyID: s.cfg.S3.AccessKeyID, SecretAccessKey: s.cfg.S3.SecretAccessKey,
+		Logger: s.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the S3 at %s: %w", s.cfg.S3.Endpoint, err)

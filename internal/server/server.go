@@ -120,7 +120,7 @@ func (s *Server) start(ctx context.Context) error {
 	if s.cfg.S3.Endpoint == "" {
 		s.buckets.OnCreated(sourceChanged)
 	}
-	if s.stores, err = openArtifactStores(ctx, s.buckets, s.cfg.ArtifactStores); err != nil {
+	if s.stores, err = openArtifactStores(ctx, s.buckets, s.cfg.ArtifactStores, s.log); err != nil {
 		return err
 	}
 	s.logs = logs.New(s.db, blobs, filepath.Join(s.cfg.Data, "logs"), s.node, s.log)

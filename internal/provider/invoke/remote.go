@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -30,6 +31,8 @@ type RemoteConfig struct {
 	// AccessKeyID and the one after it sign requests; empty means the SDK's usual
 	// places (environment, shared files, the machine's role).
 	AccessKeyID, SecretAccessKey string
+	// Logger receives what the SDK has to say; nil discards it.
+	Logger *slog.Logger
 }
 
 // remote invokes functions by the official SDK.
@@ -55,7 +58,7 @@ func (r *remote) connect(ctx context.Context) (*lambda.Client, error) {
 		load = append(load, config.WithCredentialsProvider(
 			awscredentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, "")))
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, load...)
+	loaded, err := provider.LoadSDK(ctx, c.Logger, load...)
 	if err != nil {
 		return nil, &refusal{provider.CodeConfigurationError, "The configuration for AWS Lambda cannot be read: " + err.Error()}
 	}

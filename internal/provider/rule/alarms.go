@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,6 +27,8 @@ type CloudWatchConfig struct {
 	// AccessKeyID and the two after it sign requests; empty means the SDK's usual
 	// places (environment, shared files, the machine's role).
 	AccessKeyID, SecretAccessKey, SessionToken string
+	// Logger receives what the SDK has to say; nil discards it.
+	Logger *slog.Logger
 }
 
 // alarm is what a rule needs to know of an alarm.
@@ -64,7 +67,7 @@ func (a *alarms) connect(ctx context.Context) (*cloudwatch.Client, error) {
 		load = append(load, config.WithCredentialsProvider(
 			credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)))
 	}
-	loaded, err := config.LoadDefaultConfig(ctx, load...)
+	loaded, err := provider.LoadSDK(ctx, c.Logger, load...)
 	if err != nil {
 		return nil, &refusal{provider.CodeConfigurationError, "The configuration for Amazon CloudWatch cannot be read: " + err.Error()}
 	}
