@@ -129,13 +129,20 @@ func (r *remote) answer(ctx context.Context, function string, err error) error {
 	return refused
 }
 
-// unanswered is a *refusal if nobody was asked, for want of credentials.
+// unanswered is a *refusal if nobody was asked, for want of credentials. What the
+// metadata of a machine in a cloud says, the last place to look, helps nobody.
 func (r *remote) unanswered(ctx context.Context, function string, again error) error {
 	if ctx.Err() != nil || r.identity == nil {
 		return again
 	}
 	if _, err := r.identity.Retrieve(ctx); err != nil && ctx.Err() == nil {
-		return &refusal{provider.CodePermissionError, fmt.Sprintf("There is no function %s on this server, and no credentials for AWS Lambda: %v", function, err)}
+		why := ""
+		if asked, ok := errors.AsType[*smithy.OperationError](err); !ok || asked.ServiceID != "ec2imds" {
+			why = " (" + err.Error() + ")"
+		}
+		return &refusal{provider.CodePermissionError, fmt.Sprintf("There is no function %s on this server, and there are no credentials for AWS Lambda%s: "+
+			"declare the function under `functions` in the configuration file (--config), or say by the keys `lambda.*` there, or as to AWS's tools, "+
+			"where it is and who invokes it.", function, why)}
 	}
 	return again
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -140,6 +142,38 @@ func TestRemoteExecutor(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"", `{"Step":1}`, "", ""}, tokens); diff != "" {
 		t.Errorf("tokens (-want +got):\n%s", diff)
+	}
+}
+
+// Who has neither the function nor a key for AWS is told what to write where, and
+// nothing of the metadata of a machine in a cloud, where this one is not.
+func TestRemoteNotConfigured(t *testing.T) {
+	metadata := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(metadata.Close)
+	for name, value := range map[string]string{
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_EC2_METADATA_DISABLED": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
+	} {
+		t.Setenv(name, value)
+	}
+	const begin, want = "There is no function f on this server, and there are no credentials for AWS Lambda", ": declare the function under `functions` in the " +
+		"configuration file (--config), or say by the keys `lambda.*` there, or as to AWS's tools, where it is and who invokes it."
+	said := func() (provider.Report, error) {
+		action, _ := New(testConfig(nil))
+		return action.Start(t.Context(), attempt(t))
+	}
+	if diff, err := said(); !cmp.Equal(provider.Failure(provider.CodePermissionError, begin+want), diff) || err != nil {
+		t.Errorf("nothing: %+v, %v", diff, err)
+	}
+	// What somebody meant to be the credentials is told.
+	profile := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(profile, []byte("[profile leak]\ncredential_process = false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", profile)
+	report, err := said()
+	if !strings.HasPrefix(report.ErrorMessage, begin+" (") || !strings.Contains(report.ErrorMessage, "credential_process") ||
+		!strings.HasSuffix(report.ErrorMessage, ")"+want) || err != nil {
+		t.Errorf("a process: %+v, %v", report, err)
 	}
 }
 
