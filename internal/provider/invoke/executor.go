@@ -90,6 +90,7 @@ type answer struct {
 
 // Start invokes the function and reads what it returns.
 func (e *executor) Start(ctx context.Context, a provider.Attempt) (provider.Report, error) {
+	told := remember(&a)
 	issued, err := e.config.artifactCredentials(&a)
 	if err != nil {
 		return provider.Report{}, err
@@ -104,15 +105,15 @@ func (e *executor) Start(ctx context.Context, a provider.Attempt) (provider.Repo
 	}
 	returned, err := e.functions.invoke(ctx, call{function: e.arn, mode: requestResponse, payload: payload, attempt: &a})
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		return provider.Failure(refused.code, refused.message), nil
+		return told.hideIn(provider.Failure(refused.code, refused.message)), nil
 	}
 	if failed, ok := errors.AsType[*functionError](err); ok {
-		return provider.Failure(provider.CodeJobFailed, fmt.Sprintf("The function %s failed: %v", e.arn, failed)), nil
+		return told.hideIn(provider.Failure(provider.CodeJobFailed, fmt.Sprintf("The function %s failed: %v", e.arn, failed))), nil
 	}
 	if err != nil {
 		return provider.Report{}, err
 	}
-	return judge(returned, &a), nil
+	return told.hideIn(judge(returned, &a)), nil
 }
 
 // judge reads what a function returned. What is no answer fails the action: the

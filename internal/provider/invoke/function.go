@@ -48,7 +48,7 @@ func (f Function) Check(name string) error {
 		return errors.New("its name is not one to 64 letters, digits, - and _")
 	}
 	if f.Timeout < 0 || f.Timeout > MaxTimeout {
-		return fmt.Errorf("its timeout %s is not between 0 and %s", f.Timeout, MaxTimeout)
+		return fmt.Errorf("its timeout of %v seconds is not between 0 and %v", f.Timeout.Seconds(), MaxTimeout.Seconds())
 	}
 	for key := range f.Environment {
 		if !environmentPattern.MatchString(key) {

@@ -296,7 +296,7 @@ func TestFunctionCheck(t *testing.T) {
 		"both":    {Function{Directory: dir, Handler: "p.handler", Command: []string{"x"}}, "it has a command"},
 		"out":     {Function{Directory: dir, Handler: "../p.handler"}, "is not FILE.NAME"},
 		"ruby":    {Function{Directory: dir, Handler: "p.handler", Runtime: "ruby3.4"}, "neither python nor node"},
-		"slow":    {Function{Directory: dir, Handler: "p.handler", Timeout: time.Hour}, "its timeout"},
+		"slow":    {Function{Directory: dir, Handler: "p.handler", Timeout: time.Hour}, "its timeout of 3600 seconds is not between 0 and 900"},
 		"env":     {Function{Directory: dir, Handler: "p.handler", Environment: map[string]string{"A B": ""}}, "no name of a variable"},
 		"aws":     {Function{Directory: dir, Handler: "p.handler", Environment: map[string]string{"AWS_ENDPOINT_URL": ""}}, "has AWS_ENDPOINT_URL"},
 		"lambda":  {Function{Command: []string{"x"}, Environment: map[string]string{"LAMBDA_TASK_ROOT": ""}}, "has LAMBDA_TASK_ROOT"},
@@ -308,6 +308,68 @@ func TestFunctionCheck(t *testing.T) {
 		err := test.fn.Check(name)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// The result of an action shows no secret that its function was given, whole or cut
+// off, and neither does its log.
+func TestFunctionsTellNoSecret(t *testing.T) {
+	t.Parallel()
+	dir := code(t, map[string]string{"p.py": `
+import json, os
+def fail(event, context):
+    raise ValueError(json.dumps(event) + os.environ["AWS_SECRET_ACCESS_KEY"])
+def tell(event, context):
+    keys = event["data"]["actionCredentials"]
+    return {"result": "Fail", "failureType": "JobFailed", "status": {"Summary": keys["secretAccessKey"] + "/" + keys["sessionToken"], "ExternalExecutionId": keys["sessionToken"]}}
+def wrong(event, context):
+    return {"result": event["data"]["actionCredentials"]["sessionToken"]}
+`})
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skipf("python3 is not installed: %v", err)
+	}
+	c := testConfig(nil)
+	var issued []string
+	c.IssueSession = func(iam.Session) (sigv4.Credentials, time.Time, error) {
+		n := fmt.Sprint(len(issued))
+		issued = append(issued, "hush-secret-"+n, "hush-token-"+n)
+		return sigv4.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "hush-secret-" + n, SessionToken: "hush-token-" + n}, time.UnixMilli(1), nil
+	}
+	c.Functions = map[string]Function{}
+	for _, name := range []string{"fail", "tell", "wrong"} {
+		c.Functions[name] = Function{Directory: dir, Handler: "p." + name}
+	}
+	for name, want := range map[string]string{"fail": `"sessionToken": "***"`, "tell": "***/***", "wrong": `the result "***" is none`} {
+		report, err := NewExecutors(c)("arn:aws:lambda:eu-central-1:111122223333:function:"+name, 0).Start(t.Context(), attempt(t))
+		shown := report.ErrorMessage + report.Summary + report.ExternalExecutionID
+		if err != nil || report.Status != provider.Failed || strings.Contains(shown, "hush") || !strings.Contains(report.ErrorMessage, want) {
+			t.Errorf("%s: %+v, %v", name, report, err)
+		}
+	}
+	a := attempt(t)
+	a.Configuration["FunctionName"] = "fail"
+	action, _ := New(c)
+	report, err := action.Start(t.Context(), a)
+	if err != nil || report.Status != provider.InProgress {
+		t.Errorf("event: %+v, %v", report, err)
+	}
+	var told string // by the server: what the function prints is for the log to mask
+	for line := range strings.Lines(providertest.LogOf(a).String()) {
+		if strings.HasPrefix(line, "Function fail: ") {
+			told = line
+		}
+	}
+	if !strings.Contains(told, "***") || strings.Contains(told, "hush") {
+		t.Errorf("event: told %q", told)
+	}
+	s := &secretLog{}
+	s.Mask("", "short", "a-long-secret-that-is-cut", "a-long")
+	for text, want := range map[string]string{
+		"a-long-secret-that-is-cut, and a-long-secret-that-": "***, and ***", "nothing is cut a": "nothing is cut a", "shor short a-long": "shor *** ***",
+	} {
+		if got := s.hide(text); got != want {
+			t.Errorf("%q shows as %q, want %q", text, got, want)
 		}
 	}
 }

@@ -57,6 +57,7 @@ func (p *Lambda) JobTerms(a provider.Attempt) provider.JobTerms {
 
 // Start invokes the function for a.Job.
 func (p *Lambda) Start(ctx context.Context, a provider.Attempt) (provider.Report, error) {
+	told := remember(&a)
 	payload, err := p.config.event(&a)
 	if err != nil {
 		return provider.Report{}, err
@@ -64,11 +65,11 @@ func (p *Lambda) Start(ctx context.Context, a provider.Attempt) (provider.Report
 	name := a.Configuration["FunctionName"]
 	_, err = p.functions.invoke(ctx, call{function: name, mode: event, payload: payload, attempt: &a})
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		return provider.Failure(refused.code, refused.message), nil
+		return told.hideIn(provider.Failure(refused.code, refused.message)), nil
 	}
 	if failed, ok := errors.AsType[*functionError](err); ok {
 		// As at AWS: only a call, or the time-out of the job, ends the action.
-		fmt.Fprintf(a.Log, "Function %s: %v\n", name, failed)
+		fmt.Fprintf(a.Log, "Function %s: %s\n", name, told.hide(failed.Error()))
 		return provider.Report{Status: provider.InProgress}, nil
 	}
 	return provider.Report{Status: provider.InProgress}, err
