@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,9 +88,6 @@ func checkPlaces(c server.Config) error {
 		if err := checkCommand(c.Functions[name]); err != nil {
 			errs = append(errs, fmt.Errorf("functions[%q].command: %w", name, err))
 		}
-	}
-	if u, err := url.Parse(c.S3.Endpoint); c.S3.Endpoint != "" && (err != nil || u.Host == "") {
-		errs = append(errs, fmt.Errorf("s3.endpoint %q is no URL", c.S3.Endpoint))
 	}
 	data := c.Effective().Data
 	if info, err := os.Stat(data); err == nil && !info.IsDir() {

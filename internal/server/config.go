@@ -146,7 +146,11 @@ const (
 	DefaultConfigurationValue = 1000
 )
 
-var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+var (
+	accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+	// regionPattern has room for regions that AWS has not: all of its end in a number.
+	regionPattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*-[0-9]+$`)
+)
 
 // Effective is the configuration with the defaults in the empty fields.
 func (c Config) Effective() Config { return c.withDefaults() }
@@ -191,6 +195,9 @@ func (c Config) Check() error {
 	if !accountPattern.MatchString(c.Account) {
 		fail("account %q is not twelve digits", c.Account)
 	}
+	if !regionPattern.MatchString(c.Region) {
+		fail("region %q has not the form of a region, like %s or local-1", c.Region, DefaultRegion)
+	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		fail("listen %q is not host:port: %w", c.Listen, err)
@@ -219,6 +226,7 @@ func (c Config) Check() error {
 	for _, service := range []struct{ key, endpoint, id, secret string }{
 		{"cloudWatch", c.CloudWatch.Endpoint, c.CloudWatch.AccessKeyID, c.CloudWatch.SecretAccessKey},
 		{"lambda", c.Lambda.Endpoint, c.Lambda.AccessKeyID, c.Lambda.SecretAccessKey},
+		{"s3", c.S3.Endpoint, c.S3.AccessKeyID, c.S3.SecretAccessKey},
 	} {
 		if at := service.endpoint; at != "" {
 			if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

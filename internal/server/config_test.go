@@ -33,7 +33,15 @@ func TestConfigCheck(t *testing.T) {
 		"quotas.webhooks -1 is negative":                             {Quotas: server.Quotas{Webhooks: -1}},
 		`cloudWatch.endpoint "cloudwatch" is no URL`:                 {CloudWatch: server.CloudWatch{Endpoint: "cloudwatch"}},
 		"cloudWatch.accessKeyId and cloudWatch.secretAccessKey are":  {CloudWatch: server.CloudWatch{AccessKeyID: "AKIA"}},
-		"passEnvironment: ":                                          {PassEnvironment: []string{"AWS_SECRET_ACCESS_KEY"}},
+		"s3.accessKeyId and s3.secretAccessKey are":                  {S3: server.ExternalS3{AccessKeyID: "AKIA"}},
+		`s3.endpoint "s3" is no URL`:                                 {S3: server.ExternalS3{Endpoint: "s3"}},
+		`region "mars" has not the form of a region`:                 {Region: "mars"},
+		`region "eu-west-1/x" has not the form`:                      {Region: "eu-west-1/x"},
+		`region "Eu-West-1" has not the form`:                        {Region: "Eu-West-1"},
+		`function "f": its timeout of 1000 seconds is not between 0 and 900`: {
+			Functions: map[string]server.Function{"f": {Command: []string{"x"}, Timeout: 1000}},
+		},
+		"passEnvironment: ": {PassEnvironment: []string{"AWS_SECRET_ACCESS_KEY"}},
 	}
 	for want, c := range tests {
 		if err := c.Check(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret@") {
@@ -43,6 +51,11 @@ func TestConfigCheck(t *testing.T) {
 	for _, listen := range []string{"localhost:1", "127.0.0.1:0", "127.8.9.10:1", "[::1]:1"} {
 		if err := (server.Config{Listen: listen}).Check(); err != nil {
 			t.Errorf("%s: %v", listen, err)
+		}
+	}
+	for _, region := range []string{"eu-west-1", "us-gov-east-1", "local-1", "cn-north-1", "us-iso-b-1", "mars2-north-10"} {
+		if err := (server.Config{Region: region}).Check(); err != nil {
+			t.Errorf("%s: %v", region, err)
 		}
 	}
 	// Everything that is wrong is told at once.
