@@ -29,7 +29,6 @@ func TestCLI(t *testing.T) {
 				cmd.Env = append(cmd.Env, entry)
 			}
 		}
-		// Without the setting the first version of the program presigns as in 2006.
 		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey, "AWS_DEFAULT_REGION=us-east-1",
 			"AWS_ENDPOINT_URL="+f.url, "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
 			"AWS_CONFIG_FILE="+filepath.Join(dir, "config"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(dir, "none"))
@@ -44,7 +43,7 @@ func TestCLI(t *testing.T) {
 	}
 	f.must(os.WriteFile(filepath.Join(dir, "in ü.txt"), []byte("from the file"), 0o600))
 	f.must(os.WriteFile(filepath.Join(dir, "large"), large, 0o600))
-	f.must(os.WriteFile(filepath.Join(dir, "config"), []byte("[default]\ns3 =\n  signature_version = s3v4\n  addressing_style = path\n"), 0o600))
+	f.must(os.WriteFile(filepath.Join(dir, "config"), []byte("[default]\ns3 =\n  addressing_style = path\n"), 0o600))
 	want("make_bucket: cli-bucket", "s3", "mb", "s3://cli-bucket")
 	want("upload: ", "s3", "cp", "in ü.txt", "s3://cli-bucket/folder/in ü.txt", "--metadata", "Summary=one")
 	want("13 folder/in ü.txt", "s3", "ls", "s3://cli-bucket", "--recursive")

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/penstock-cd/penstock/internal/api"
+	"github.com/penstock-cd/penstock/internal/sigv4"
 )
 
 // Authenticator proves who sent a request. The reader gives the request's
@@ -89,8 +90,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve authenticates before it tells anything else about a request.
 func (c *call) serve() (err error) {
-	if oldSignature(c.r) {
+	if strings.HasPrefix(c.r.Header.Get("Authorization"), "AWS ") { // version 2, as of 2006
 		return fail(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	}
+	if isForm(c.r) {
+		return notImplemented("PostObject")
 	}
 	c.caller, c.body, err = c.h.auth.Authenticate(c.r)
 	if err != nil {
@@ -207,16 +211,16 @@ func (c *call) admit(b Bucket, header string) error {
 	return nil
 }
 
-// oldSignature tells a request that is signed in the way of before 2012.
-func oldSignature(r *http.Request) bool {
-	query := r.URL.Query()
-	return strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || query.Has("AWSAccessKeyId") && query.Has("Signature")
+// isForm tells an upload by a form, which has its signature in a field.
+func isForm(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.URL.RawQuery == "" && r.Header.Get("Authorization") == "" &&
+		strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data")
 }
 
 // adoptQuery takes the headers that a presigned URL carries as parameters, which
 // its signature covers, unless they were sent as headers too.
 func (c *call) adoptQuery() {
-	if !c.query.Has("X-Amz-Signature") {
+	if !c.query.Has("X-Amz-Signature") && !sigv4.HasV2(c.r) {
 		return
 	}
 	header := c.r.Header.Clone()

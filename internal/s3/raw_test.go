@@ -119,7 +119,7 @@ func testRawRefusals(t *testing.T, f *face) {
 		{"GET", "/" + bucket + "?uploads&max-uploads=-1", "", nil, 400, "InvalidArgument"},
 		{"GET", "/" + bucket + "?max-keys=x", "", nil, 400, "InvalidArgument"},
 		{"GET", "/" + bucket + "?marker=%00", "", nil, 400, "InvalidURI"},
-		{"GET", object + "?AWSAccessKeyId=x&Signature=y&Expires=1", "", nil, 400, "InvalidRequest"},
+		{"GET", object + "?AWSAccessKeyId=x&Signature=y&Expires=1", "", nil, 400, "InvalidArgument"},
 		{"POST", "/", "", nil, 405, "MethodNotAllowed"},
 		{"PATCH", object, "", nil, 405, "MethodNotAllowed"},
 		{"POST", object, "", nil, 405, "MethodNotAllowed"},

@@ -352,8 +352,8 @@ func TestCLIElsewhere(t *testing.T) {
 	var got bytes.Buffer
 	_, err = got.ReadFrom(answer.Body)
 	c.must(err)
-	if answer.StatusCode == http.StatusOK && got.String() != large {
-		t.Errorf("presigned: %d bytes", got.Len())
+	if answer.StatusCode != http.StatusOK || got.String() != large {
+		t.Errorf("presigned: %s, %d bytes", answer.Status, got.Len())
 	}
 	c.run("s3", "rm", "--recursive", "s3://artifacts")
 	if keys := there.keys(c.bed, "real"); len(keys) != 0 {

@@ -43,7 +43,7 @@ func intruders() []intruder {
 		}
 	}
 	return []intruder{
-		{name: "unsigned", unsigned: true, code: "MissingAuthenticationTokenException", text: "Missing Authentication Token", s3: "-"},
+		{name: "unsigned", unsigned: true, code: "MissingAuthenticationTokenException", text: "Missing Authentication Token", s3: "AccessDenied"},
 		{name: "unknown key", credentials: func(c *sigv4.Credentials) { c.AccessKeyID = "AKIAUNKNOWN" },
 			code: "UnrecognizedClientException", text: "The security token included in the request is invalid.", s3: "InvalidAccessKeyId"},
 		{name: "wrong secret", credentials: func(c *sigv4.Credentials) { c.SecretAccessKey += "x" },
@@ -64,10 +64,10 @@ func intruders() []intruder {
 		{name: "empty signature", tamper: func(r *http.Request) {
 			before, _, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
 			r.Header.Set("Authorization", before+"Signature=")
-		}, code: "IncompleteSignatureException", text: "Authorization header requires 'Signature' parameter.", s3: "-"},
+		}, code: "IncompleteSignatureException", text: "Authorization header requires 'Signature' parameter.", s3: "AuthorizationHeaderMalformed"},
 		{name: "no credential", tamper: authorization("Credential=", "Other="), code: "IncompleteSignatureException",
-			text: "Authorization header requires 'Credential' parameter.", s3: "-"},
-		{name: "basic", tamper: header("Authorization", "Basic cm9vdDpyb290"), code: "MissingAuthenticationTokenException", s3: "-"},
+			text: "Authorization header requires 'Credential' parameter.", s3: "AuthorizationHeaderMalformed"},
+		{name: "basic", tamper: header("Authorization", "Basic cm9vdDpyb290"), code: "MissingAuthenticationTokenException", s3: "InvalidArgument"},
 		{name: "changed body", tamper: func(r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
 			changed := bytes.Replace(body, []byte("demo"), []byte("dem0"), 1)
@@ -80,11 +80,11 @@ func intruders() []intruder {
 		{name: "another operation", tamper: header("X-Amz-Target", "CodePipeline_20150709.ListPipelines"), code: "InvalidSignatureException", text: "", s3: "-"},
 		{name: "unsigned metadata", tamper: header("X-Amz-Meta-More", "1"), code: "-", s3: "AccessDenied"},
 		{name: "date stripped", tamper: func(r *http.Request) { r.Header.Del("X-Amz-Date") }, code: "IncompleteSignatureException",
-			text: "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.", s3: "-"},
+			text: "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.", s3: "AuthorizationHeaderMalformed"},
 		{name: "signed header stripped", tamper: func(r *http.Request) { r.Header.Del("X-Amz-Extra") }, code: "InvalidSignatureException", s3: "SignatureDoesNotMatch"},
 		{name: "signed names shortened", tamper: authorization(";x-amz-extra", ""), code: "InvalidSignatureException", s3: "AccessDenied"},
 		{name: "header and query", tamper: func(r *http.Request) { r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0" },
-			code: "InvalidSignatureException", text: "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.", s3: "-"},
+			code: "InvalidSignatureException", text: "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.", s3: "InvalidArgument"},
 	}
 }
 

@@ -116,7 +116,7 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/healthz", "", "", 200, "ok\n"},
 		{"GET", "/readyz", "", "", 200, "ok\n"},
 		{"GET", "/", "", "", 403, "Unable to determine service/operation name to be authorized"},
-		{"GET", "/bucket/key", "", "", 403, "AccessDeniedException"},
+		{"GET", "/bucket/key", "", "", 403, "<Code>AccessDenied</Code>"},
 		{"POST", "/", "", "", 403, "AccessDeniedException"},
 		{"POST", "/", "text/plain", "CodePipeline_20150709.GetPipeline", 404, "<UnknownOperationException/>"},
 		{"POST", "/", "application/x-amz-json-1.1", "", 400, "UnknownOperationException"},

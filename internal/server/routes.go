@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/penstock-cd/penstock/internal/api"
 	"github.com/penstock-cd/penstock/internal/blob"
 	"github.com/penstock-cd/penstock/internal/db"
 	"github.com/penstock-cd/penstock/internal/s3"
@@ -20,9 +19,7 @@ import (
 // section 6). No multiplexer stands in front: S3 keys are paths that must not be
 // cleaned.
 func (s *Server) routes(operations http.Handler) http.Handler {
-	objects := s3.NewHandler(s.buckets, s3.AuthenticatorFunc(func(r *http.Request) (api.Caller, io.Reader, error) {
-		return s.iam.AuthenticateStream(r, "s3")
-	}), s.iam.AuthorizeObject, s.log)
+	objects := s3.NewHandler(s.buckets, s3.AuthenticatorFunc(s.authenticateS3), s.iam.AuthorizeObject, s.log)
 	if len(s.cfg.ArtifactStores) > 0 {
 		objects.Forward(s.stores.outside(s.cfg.Account))
 	}
@@ -31,7 +28,7 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 		switch {
 		case r.Header.Get("X-Amz-Target") != "":
 			operations.ServeHTTP(w, r)
-		case signedFor(r, "s3"), presignedV2(r):
+		case signedForS3(r):
 			objects.ServeHTTP(w, r)
 		case signedFor(r, sts.SigningName):
 			identities.ServeHTTP(w, r)
@@ -42,6 +39,8 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 			io.WriteString(w, "ok\n")
 		case r.Method == http.MethodGet && r.URL.Path == "/readyz":
 			s.ready(w, r)
+		case looksLikeS3(r):
+			objects.ServeHTTP(w, r)
 		default:
 			operations.ServeHTTP(w, r)
 		}
@@ -49,20 +48,13 @@ func (s *Server) routes(operations http.Handler) http.Handler {
 }
 
 // signedFor reports whether a request is signed for a service, in its header or
-// its query.
+// its query, in a way that can be read.
 func signedFor(r *http.Request, service string) bool {
 	if strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ") || r.URL.Query().Has("X-Amz-Signature") {
 		signature, err := sigv4.Parse(r)
 		return err == nil && signature.Service == service
 	}
 	return false
-}
-
-// presignedV2 reports whether a request has a signature of version 2 in its query,
-// as old clients make for S3: S3 tells them in its own words that it is not taken.
-func presignedV2(r *http.Request) bool {
-	q := r.URL.Query()
-	return q.Has("AWSAccessKeyId") && q.Has("Signature")
 }
 
 // ready answers whether the server can do its work: its database answers.

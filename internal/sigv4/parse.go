@@ -61,6 +61,19 @@ func Parse(r *http.Request) (*Signature, error) {
 	return parseHeader(r, header[0])
 }
 
+// ServiceOf is the service that a signature of version 4 names, also one that Parse
+// refuses; "" without one. It proves nothing.
+func ServiceOf(r *http.Request) string {
+	credential := r.URL.Query().Get("X-Amz-Credential")
+	if _, after, ok := strings.Cut(r.Header.Get("Authorization"), "Credential="); ok {
+		credential, _, _ = strings.Cut(after, ",")
+	}
+	if scope := strings.Split(strings.TrimSpace(credential), "/"); len(scope) == 5 {
+		return scope[3]
+	}
+	return ""
+}
+
 func missing() *Error {
 	return &Error{Reason: Missing, Code: "MissingAuthenticationTokenException", Message: "Missing Authentication Token"}
 }

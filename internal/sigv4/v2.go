@@ -44,8 +44,8 @@ func ParseS3(r *http.Request) (*Signature, error) {
 type v2 struct {
 	// expires is when the URL ends, in seconds since the epoch.
 	expires int64
-	// signed is the text whose HMAC the signature is.
-	signed string
+	// signed are the texts of which the signature is the HMAC of one.
+	signed []string
 }
 
 // parseV2 reads what S3's developer guide of 2006-03-01 describes in "Query
@@ -72,7 +72,7 @@ func parseV2(r *http.Request) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	resource, err := v2Resource(r.URL.EscapedPath(), params)
+	query, err := v2Query(params)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,10 @@ func parseV2(r *http.Request) (*Signature, error) {
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		text.WriteString(name + ":" + headers[name] + "\n")
 	}
-	s.v2 = &v2{expires: expires, signed: text.String() + resource}
+	s.v2 = &v2{expires: expires}
+	for _, path := range v2Paths(r.URL.EscapedPath()) {
+		s.v2.signed = append(s.v2.signed, text.String()+path+query)
+	}
 	return s, nil
 }
 
@@ -168,9 +171,21 @@ func v2Header(h http.Header, name string) string {
 	return strings.Join(values, ",")
 }
 
-// v2Resource is the path, as it was sent, with the parameters that count: sorted,
-// their values decoded.
-func v2Resource(path string, params []v2Parameter) (string, error) {
+// v2Paths are the forms of a path that a client may have signed: as it was sent,
+// and that of a bucket also with the slash that host names of buckets have.
+func v2Paths(path string) []string {
+	switch {
+	case path == "":
+		return []string{"/"}
+	case strings.LastIndexByte(path, '/') == 0 && len(path) > 1:
+		return []string{path + "/", path}
+	}
+	return []string{path}
+}
+
+// v2Query is the signed form of a query: the parameters that count, sorted, their
+// values decoded.
+func v2Query(params []v2Parameter) (string, error) {
 	var counting []string
 	for _, p := range params {
 		if !v2Counts(p.name) {
@@ -190,18 +205,15 @@ func v2Resource(path string, params []v2Parameter) (string, error) {
 			counting = append(counting, p.name+"="+p.value)
 		}
 	}
-	if path == "" {
-		path = "/"
-	}
 	if len(counting) == 0 {
-		return path, nil
+		return "", nil
 	}
 	slices.SortFunc(counting, func(a, b string) int {
 		nameA, _, _ := strings.Cut(a, "=")
 		nameB, _, _ := strings.Cut(b, "=")
 		return strings.Compare(nameA, nameB)
 	})
-	return path + "?" + strings.Join(counting, "&"), nil
+	return "?" + strings.Join(counting, "&"), nil
 }
 
 // v2Counts reports whether a parameter is part of what is signed: sub-resources,
@@ -230,10 +242,12 @@ func (s *Signature) verifyV2(secret string, now time.Time) error {
 	if err != nil {
 		return mismatch()
 	}
-	h := hmac.New(sha1.New, []byte(secret))
-	h.Write([]byte(s.v2.signed))
-	if subtle.ConstantTimeCompare(h.Sum(nil), given) != 1 {
-		return mismatch()
+	for _, text := range s.v2.signed {
+		h := hmac.New(sha1.New, []byte(secret))
+		h.Write([]byte(text))
+		if subtle.ConstantTimeCompare(h.Sum(nil), given) == 1 {
+			return nil
+		}
 	}
-	return nil
+	return mismatch()
 }

@@ -103,6 +103,26 @@ func TestV2HeaderExamples(t *testing.T) {
 	}
 }
 
+// TestV2Paths: botocore signs a bucket as "/bucket/" and sends "/bucket".
+func TestV2Paths(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		sent, signed string
+		want         bool
+	}{
+		{"/bucket", "/bucket/", true}, {"/bucket", "/bucket", true}, {"/bucket/", "/bucket/", true}, {"", "/", true}, {"/", "/", true},
+		{"/bucket/", "/bucket", false}, {"/bucket/k", "/bucket/k/", false}, {"/bucket/k/", "/bucket/k", false},
+		{"/bucket//k", "/bucket/k", false}, {"/bucket/a/../k", "/bucket/k", false}, {"/", "//", false},
+		{"/bucket/a%2fb", "/bucket/a%2fb", true}, {"/bucket/a%2fb", "/bucket/a/b", false}, {"/bucket/it's(1)!*", "/bucket/it's(1)!*", true},
+	} {
+		signature := signV2(testSecret, "GET", "", "", "1795350900", nil, tt.signed)
+		r := received(t, v2Request(t, http.MethodGet, tt.sent+"?AWSAccessKeyId=A&Expires=1795350900&Signature="+url.QueryEscape(signature)))
+		if _, err := verifyS3(r, testSecret, testTime); (err == nil) != tt.want {
+			t.Errorf("%s, signed as %s: %v", tt.sent, tt.signed, err)
+		}
+	}
+}
+
 // v2Upload is the upload of the examples, as a presigned URL: it has everything
 // that is signed.
 func v2Upload(t fataler) *http.Request {
