@@ -31,6 +31,10 @@ func detail(f *engine.Finding) string {
 		return f.Configuration["CustomData"]
 	case engine.FoundActionFailed, engine.FoundRuleFailed:
 		return firstText(f.Outcome.ErrorMessage, f.Outcome.Summary)
+	case engine.FoundActionRunning, engine.FoundRuleRunning:
+		if f.Provider == "Lambda" || f.Provider == "LambdaInvoke" {
+			return "its function has not called PutJobSuccessResult or PutJobFailureResult yet; if it failed, its log says so."
+		}
 	}
 	return ""
 }
