@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/penstock-cd/penstock/internal/db"
@@ -45,6 +46,8 @@ func (d *Dispatcher) carry(x effect, stale bool) {
 	go func() {
 		defer d.running.Done()
 		defer d.carried(x.ID)
+		var told trouble
+		x.shown = &trouble{}
 		for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 			err := d.refresh(&x, stale)
 			if err == nil {
@@ -56,8 +59,10 @@ func (d *Dispatcher) carry(x effect, stale bool) {
 			if err == nil || errors.Is(err, errVoid) || d.ctx.Err() != nil {
 				return
 			}
-			d.Logger.Error("carrying out an effect", "effect", x.ID, "pipeline", x.PipelineID, "execution", x.ExecutionID,
-				"stage", x.Stage, "action", x.Name, "error", err)
+			if told.news(err, d.Now()) {
+				d.Logger.Warn("an effect could not be carried out and is tried again", "effect", x.ID, "pipeline", x.PipelineID,
+					"execution", x.ExecutionID, "stage", x.Stage, "action", x.Name, "error", err)
+			}
 			if !sleep(d.ctx, pause) {
 				return
 			}
@@ -217,6 +222,7 @@ func (d *Dispatcher) attempt(ctx context.Context, x effect, job *job, p provider
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return d.report(d.ctx, x, engine.DeadlineReached{Execution: x.ExecutionID, Action: x.ActionID})
 		case err != nil:
+			d.show(x, a.Log, err)
 			return fmt.Errorf("%s of action type %s: %w", verb(start), job.plan.Type, err)
 		case report.Status != provider.InProgress:
 			return d.finish(d.ctx, x, report)
@@ -233,6 +239,13 @@ func (d *Dispatcher) attempt(ctx context.Context, x effect, job *job, p provider
 				return err
 			}
 		}
+	}
+}
+
+// show tells the log of an action why it is tried again, if that is news.
+func (d *Dispatcher) show(x effect, log io.Writer, err error) {
+	if d.ctx.Err() == nil && x.shown.news(err, d.Now()) {
+		fmt.Fprintf(log, "This is not possible now and is tried again: %v\n", err)
 	}
 }
 

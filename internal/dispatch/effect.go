@@ -36,6 +36,8 @@ type effect struct {
 	BegunNode string
 	// ProviderState is what the provider's last report held.
 	ProviderState *string
+	// shown is what the log of the action was last told of why it is tried again.
+	shown *trouble
 }
 
 // loop renews the lease, takes over from nodes that are gone and claims effects.

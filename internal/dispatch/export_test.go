@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"time"
 
 	"github.com/penstock-cd/penstock/internal/engine"
 )
@@ -29,3 +30,6 @@ func (d *Dispatcher) ApplyTogether(ctx context.Context, key Key, bodies ...engin
 	d.mu.Unlock()
 	return decisions, errs
 }
+
+// TellTrouble is what decides whether a trouble is told.
+func TellTrouble() func(error, time.Time) bool { return new(trouble).news }

@@ -179,6 +179,7 @@ func (d *Dispatcher) bring(ctx context.Context, x effect, j *job, row *jobRow, p
 	case errors.Is(context.Cause(ctx), errVoid):
 		return errVoid
 	case err != nil:
+		d.show(x, a.Log, err)
 		return fmt.Errorf("invoking for job %s of action type %s: %w", row.ID, j.plan.Type, err)
 	case report.ContinuationToken != "":
 		if err := d.forSure(ctx, x, func() error { return d.goOn(row, report) }); err != nil {
