@@ -91,7 +91,7 @@ func TestEvent(t *testing.T) {
 	want := iam.Session{
 		Account: a.Account, Role: "penstock-job", Name: a.Job.ID, Lifetime: 15 * time.Minute, Grants: []iam.Grant{
 			{Actions: []string{"s3:GetObject", "s3:GetObjectVersion"}, Resources: []string{"arn:aws:s3:::store/shop/In/abc1234", "arn:aws:s3:::store/shop/Unknown/abc1234"}},
-			{Actions: []string{"s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, Resources: []string{"arn:aws:s3:::store/shop/Out/out1234"}},
+			{Actions: []string{"s3:PutObject", "s3:PutObjectAcl", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, Resources: []string{"arn:aws:s3:::store/shop/Out/out1234"}},
 		},
 	}
 	if diff := cmp.Diff([]iam.Session{want}, sessions); diff != "" {
