@@ -47,7 +47,12 @@ func (d jobFolders) text(name string) string {
 	defer f.Close()
 	text := make([]byte, maxFile)
 	n, _ := f.Read(text)
-	return strings.ToValidUTF8(string(text[:n]), "\uFFFD")
+	return sendable(string(text[:n]))
+}
+
+// sendable makes text of what a command wrote: servers take UTF-8 without NUL.
+func sendable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // line reads a file of one line; nil if there is nothing in it.
@@ -162,6 +167,9 @@ func readVariables(path string) (map[string]string, error) {
 		}
 		if !variableName.MatchString(name) {
 			return nil, fmt.Errorf("line %d of PENSTOCK_VARIABLES: the name %q has more than letters, digits, @, - and _", n, name)
+		}
+		if sendable(value) != value {
+			return nil, fmt.Errorf("line %d of PENSTOCK_VARIABLES: the value of %s is not UTF-8, or has a NUL in it", n, name)
 		}
 		if variables == nil {
 			variables = map[string]string{}

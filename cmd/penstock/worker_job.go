@@ -177,6 +177,14 @@ func (j *doneJob) fail(ctx context.Context, cause error) outcome {
 	text := j.says.masked(f.text)
 	told := &cp.FailureDetails{Type: f.kind, Message: new(cutTail(text, maxMessage)), ExternalExecutionId: j.external}
 	err := j.tell(ctx, "PutJobFailureResult", &cp.PutJobFailureResultInput{JobId: &j.id, FailureDetails: told})
+	if isCode(err, "SerializationException") || isCode(err, "ValidationException") {
+		// A failure that is refused would leave the job to its time-out.
+		plain := &cp.FailureDetails{Type: f.kind, Message: new("The job failed. The server refused the worker's words for it.")}
+		if again := j.tell(ctx, "PutJobFailureResult", &cp.PutJobFailureResultInput{JobId: &j.id, FailureDetails: plain}); again == nil {
+			text += fmt.Sprintf(" (the server refused this text: %v)", err)
+			err = nil
+		}
+	}
 	if err != nil {
 		text += fmt.Sprintf(" (telling the server failed: %v)", err)
 	}

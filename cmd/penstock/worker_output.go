@@ -104,7 +104,7 @@ var progressLine = regexp.MustCompile(`^::progress (\d{1,3})(?: (.*))?$`)
 
 // line takes a line of output.
 func (o *jobOutput) line(text string) {
-	text = o.masked(strings.ToValidUTF8(strings.TrimSuffix(text, "\r"), "\uFFFD"))
+	text = o.masked(sendable(strings.TrimSuffix(text, "\r")))
 	if m := progressLine.FindStringSubmatch(text); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if err == nil && n <= 100 {
