@@ -107,7 +107,7 @@ func TestForwardKeepsSecrets(t *testing.T) {
 	f.raw("PUT", "/"+bucket+"/a%20b/%C3%BC?x-id=PutObject&unheard-of=1", "content",
 		"X-Amz-Meta-Team", "blue", "X-Amz-Unheard-Of", "1", "Cookie", "c=1", "Content-Type", "text/plain",
 		"X-Amz-Server-Side-Encryption", "aws:kms", "Forwarded", "for=me")
-	f.raw("GET", "/"+bucket+"/k?partNumber=2&versionId=v+1&versionId=v2&acl2&X-Amz-Expires=5", "", "Range", "bytes=0-1", "X-Amz-Acl", "private",
+	f.raw("GET", "/"+bucket+"/k?partNumber=2&versionId=v+1&versionId=v2&acl2=1&X-Amz-Expires=5", "", "Range", "bytes=0-1", "X-Amz-Acl", "private",
 		"X-Amz-Copy-Source", "x/y", "X-Amz-Expected-Bucket-Owner", account)
 	f.raw("DELETE", "/"+bucket+"/k?uploadId=u&tagging&versionId=v", "")
 	want := []string{

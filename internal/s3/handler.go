@@ -110,6 +110,9 @@ func (c *call) serve() (err error) {
 	}
 	c.adoptQuery()
 	c.operation = operationOf(c.r.Method, c.bucket, c.key, c.query, c.r.Header)
+	if err := c.refuseMeant(); err != nil {
+		return err
+	}
 	return c.run()
 }
 

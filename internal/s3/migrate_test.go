@@ -150,3 +150,47 @@ func TestVersionIDTellsSequence(t *testing.T) {
 		}
 	}
 }
+
+// TestOldVersionsWhileWritten has a node of the release before commit a version
+// while another brings the tables up to date: it is not left behind.
+func TestOldVersionsWhileWritten(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Postgres(t)
+	if err := d.Migrate(t.Context(), schemaUpTo(t, "00003")); err != nil {
+		t.Fatal(err)
+	}
+	err := d.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := insertBucket(tx, bucket, Owner{Account: account, Region: "us-east-1"}, 1)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	migrated := make(chan error, 1)
+	err = d.Write(t.Context(), func(tx *db.Tx) error {
+		_, err := tx.Exec(`
+			insert into s3_versions (bucket, object_key, version_id, sequence, latest, delete_marker, blob_key, size, etag,
+				content_type, cache_control, acl, sse, sse_kms_key_id, details, modified_ms, content)
+			values ($1, 'k', 'null', 5, 1, 0, 'row/1', 1, 'etag', '', '', '', '', '', '{"format":1}', 1, $2)`, bucket, []byte("x"))
+		if err != nil {
+			return err
+		}
+		go func() { migrated <- d.Migrate(t.Context(), Schema()) }()
+		for waiting := false; !waiting; {
+			if err := tx.QueryRow(`
+				select exists (
+					select 1 from pg_locks
+					where not granted and database = (select oid from pg_database where datname = current_database()))`).Scan(&waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil {
+		t.Fatal(err)
+	}
+	openFixture(t, d, t.TempDir()).wantContent("k", "", "x")
+}

@@ -1,8 +1,10 @@
 package s3
 
 import (
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -133,4 +135,46 @@ func subOperation(verb string, query url.Values, list []subresource) string {
 		return verb + s.operation
 	}
 	return ""
+}
+
+// parameters are what a query may have besides subresources, whether an operation
+// looks at them or not. Those of AWS's own (X-Amz-) and x-id come on top.
+func parameters() []string {
+	return []string{
+		"AWSAccessKeyId", "Expires", "Signature", "bucket-region", "continuation-token", "delimiter", "encoding-type",
+		"fetch-owner", "key-marker", "list-type", "marker", "max-buckets", "max-keys", "max-parts", "max-uploads",
+		"part-number-marker", "partNumber", "prefix", "response-cache-control", "response-content-disposition",
+		"response-content-encoding", "response-content-language", "response-content-type", "response-expires",
+		"start-after", "upload-id-marker", "uploadId", "version-id-marker", "versionId",
+	}
+}
+
+// refuseMeant refuses requests that mean something else than their method and path
+// say: those of operations that are newer than this handler, which are told by a
+// parameter without a value, and those with the name of their bucket in the host.
+func (c *call) refuseMeant() error {
+	host := c.r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	// Which names this server has is not known. Under localhost it has no others, and
+	// the SDKs that put buckets there also say which operation they mean.
+	label, local := strings.CutSuffix(strings.ToLower(host), ".localhost")
+	meant := c.query.Get("x-id")
+	if _, here := c.h.operations[meant]; meant != "" && !here {
+		return notImplemented(meant)
+	}
+	if local && CheckBucketName(label) == nil || meant != "" && meant != c.operation {
+		return fail(http.StatusBadRequest, "InvalidRequest",
+			"This endpoint takes the name of a bucket in the path only, not in the name of the host (%s). "+
+				"Have the client use path style: UsePathStyle, forcePathStyle or addressing_style = path.", host)
+	}
+	for name, values := range c.query {
+		known := name == "x-id" || slices.Contains(parameters(), name) || strings.HasPrefix(strings.ToLower(name), "x-amz-") ||
+			slices.ContainsFunc(slices.Concat(bucketSubresources(), objectSubresources()), func(s subresource) bool { return s.parameter == name })
+		if !known && !slices.ContainsFunc(values, func(v string) bool { return v != "" }) {
+			return notImplemented(c.r.Method + " ?" + name)
+		}
+	}
+	return nil
 }

@@ -3,7 +3,12 @@
 -- One index finds, orders and tells apart the versions of a key: the one with the
 -- highest sequence is the current one, and the id of a version tells its sequence.
 -- Each further index cost a put a page more. The columns mean what they did.
-create table s3_versions_ordered (
+--
+-- Renaming comes first: it keeps writers out, so that nothing is written to what
+-- has been copied.
+alter table s3_versions rename to s3_versions_before;
+
+create table s3_versions (
     bucket         text_key not null references s3_buckets (name),
     object_key     text_key not null,
     sequence       bigint   not null, -- grows with every version of a key
@@ -22,13 +27,12 @@ create table s3_versions_ordered (
     content        bytea
 );
 
-insert into s3_versions_ordered
+insert into s3_versions
 select bucket, object_key, sequence, version_id, delete_marker, blob_key, size, etag,
     content_type, cache_control, acl, sse, sse_kms_key_id, details, modified_ms, content
-from s3_versions;
+from s3_versions_before;
 
-drop table s3_versions;
-alter table s3_versions_ordered rename to s3_versions;
+drop table s3_versions_before;
 
 create unique index s3_versions_order on s3_versions (bucket, object_key, sequence desc);
 
