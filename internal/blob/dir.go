@@ -31,6 +31,10 @@ type Dir struct {
 	// buffers keeps copy buffers, *[copyBuffer]byte, between Puts.
 	buffers sync.Pool
 
+	// sync makes a file, or the entries of a directory, durable: File.Sync, which
+	// tests watch.
+	sync func(*os.File) error
+
 	// fault, when tests set it, is asked before each step of Put.
 	fault func(step string) error
 }
@@ -45,14 +49,15 @@ func OpenDir(dir string) (*Dir, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("open content directory %s: %w", dir, classify(err))
 	}
-	if err := syncDir(filepath.Dir(root)); err != nil {
+	d := &Dir{root: root, sync: (*os.File).Sync, durable: map[string]bool{root: true}}
+	if err := d.syncDir(filepath.Dir(root)); err != nil {
 		return nil, fmt.Errorf("open content directory %s: %w", dir, classify(err))
 	}
 	st, err := openStaging(root)
 	if err != nil {
 		return nil, fmt.Errorf("open content directory %s: %w", dir, classify(err))
 	}
-	d := &Dir{root: root, staging: st, durable: map[string]bool{root: true}}
+	d.staging = st
 	d.buffers.New = func() any { return new([copyBuffer]byte) }
 	return d, nil
 }

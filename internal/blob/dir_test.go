@@ -230,6 +230,41 @@ func TestPutFails(t *testing.T) {
 	}
 }
 
+// TestPutIsDurable watches what is synced, and what has its name by then: content
+// first, before anybody can see it, then the entry of each directory that is new,
+// and the entry of the file.
+func TestPutIsDurable(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	d := open(t, root)
+	var synced []string
+	d.sync = func(f *os.File) error {
+		_, err := os.Stat(filepath.Join(root, "k", "l", "x"))
+		stat, statErr := f.Stat()
+		if statErr != nil {
+			return statErr
+		}
+		what := "content, " + fmt.Sprint(stat.Size(), " bytes")
+		if stat.IsDir() {
+			name, relErr := filepath.Rel(root, f.Name())
+			if relErr != nil {
+				return relErr
+			}
+			what = "directory " + name
+		}
+		synced = append(synced, fmt.Sprintf("%s, visible %v", what, err == nil))
+		return f.Sync()
+	}
+	put(t, d, "k/l/x", "new")
+	put(t, d, "k/l/x", "newer")
+	if diff := cmp.Diff([]string{
+		"content, 3 bytes, visible false", "directory ., visible false", "directory k, visible false", "directory k/l, visible true",
+		"content, 5 bytes, visible true", "directory k/l, visible true",
+	}, synced); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestKeyBelowABlob(t *testing.T) {
 	t.Parallel()
 	d := open(t, t.TempDir())

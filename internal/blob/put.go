@@ -66,7 +66,7 @@ func (d *Dir) fill(ctx context.Context, tmp *os.File, r io.Reader) (Info, error)
 		err = d.step("sync")
 	}
 	if err == nil {
-		err = tmp.Sync()
+		err = d.sync(tmp)
 	}
 	if err != nil {
 		return Info{}, classify(err)
@@ -98,7 +98,7 @@ func (d *Dir) publish(tmp, key string) error {
 	if err := d.step("sync directory"); err != nil {
 		return err
 	}
-	return classify(syncDir(dir))
+	return classify(d.syncDir(dir))
 }
 
 // ensureDir makes dir and its parents up to the root. A directory made by
@@ -117,7 +117,7 @@ func (d *Dir) ensureDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	if err := syncDir(parent); err != nil {
+	if err := d.syncDir(parent); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -134,12 +134,12 @@ func (d *Dir) step(name string) error {
 }
 
 // syncDir makes the entries of a directory durable.
-func syncDir(dir string) error {
+func (d *Dir) syncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	err = f.Sync()
+	err = d.sync(f)
 	return errors.Join(err, f.Close())
 }
 
