@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
@@ -102,5 +103,19 @@ func TestTroubleLasts(t *testing.T) {
 	}
 	if told.String() != "aaba" {
 		t.Errorf("told %q", told.String())
+	}
+}
+
+// A trouble whose text has another id in it each time is told no more often.
+func TestTroubleWithIDs(t *testing.T) {
+	t.Parallel()
+	told, tell := 0, dispatch.TellTrouble()
+	for try := range 121 { // ten minutes, every five seconds
+		if tell(fmt.Errorf("SlowDown, request %d", try), time.UnixMilli(0).Add(time.Duration(try)*5*time.Second)) {
+			told++
+		}
+	}
+	if told != 4+9 {
+		t.Errorf("told %d times, want at first, three times more, and once a minute", told)
 	}
 }
