@@ -18,8 +18,9 @@ import (
 //
 // They run unchanged on both databases, except that text_key declares a text
 // column that is a key: it compares as bytes on both. Migrations go forward
-// only. While a new release starts, the one before it still runs on other nodes,
-// so new columns are nullable or have a default.
+// only. All nodes run one release, and stop for a new one. A node that was forgotten
+// may still be writing all the same: new columns are nullable or have a default, and
+// who makes a table anew renames the old one first, which keeps writers out.
 type Schema struct {
 	Name  string // [a-z][a-z0-9_]*; names the version table, goose_<name>
 	Files fs.FS

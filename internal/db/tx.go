@@ -82,7 +82,8 @@ func (tx *Tx) Now() (int64, error) {
 // Lock waits until no other transaction holds the name, and holds it until this
 // one ends: for what has no row yet that [Dialect.LockSuffix] could lock. A
 // statement after it sees what the holders before have committed. SQLite has one
-// writer, which needs no locks. Who locks several names does so in their order.
+// writer, which needs no locks. Who locks several names does so in their order. It is
+// for Write: a Read keeps seeing what it saw when it asked for the lock.
 func (tx *Tx) Lock(name string) error {
 	if _, err := tx.prepare(nil); err != nil {
 		return err

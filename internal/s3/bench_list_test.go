@@ -42,3 +42,27 @@ func BenchmarkList(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkGoneVersion deletes versions that are gone, as whoever repeats a delete
+// does, of a key that has many.
+func BenchmarkGoneVersion(b *testing.B) {
+	for name, open := range map[string]func(testing.TB) *db.DB{"sqlite": dbtest.SQLite, "postgres": dbtest.Postgres} {
+		b.Run(name, func(b *testing.B) {
+			s := benchStoreOn(b, open(b))
+			if err := s.PutBucketVersioning(b.Context(), bucket, VersioningEnabled); err != nil {
+				b.Fatal(err)
+			}
+			for range 5000 {
+				if _, err := s.PutObject(b.Context(), bucket, "k", bytes.NewReader(make([]byte, 1000)), PutOptions{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			gone := newVersionID(1)
+			for b.Loop() {
+				if _, err := s.DeleteObject(b.Context(), bucket, "k", gone); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

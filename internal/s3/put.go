@@ -161,9 +161,9 @@ func (s *Store) commitPut(ctx context.Context, tx *db.Tx, o *Object, row []byte,
 	return replaced, nil
 }
 
-// addVersion gives o an id, a sequence and a time, and puts it on top of
-// current, the zero value for none, of a key that is locked. Without versioning it takes the place of the
-// version "null", whose content it returns.
+// addVersion gives o an id, a sequence and a time, and puts it on top of current,
+// the zero value for none, of a key that is locked. Without versioning it takes the
+// place of the version "null", whose content it returns.
 func (s *Store) addVersion(tx *db.Tx, b Bucket, current Object, o *Object, row []byte) (replaced string, err error) {
 	now, err := tx.Now()
 	if err != nil {

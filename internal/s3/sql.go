@@ -144,14 +144,20 @@ func selectVersion(tx *db.Tx, bucket, key, versionID string) (Object, error) {
 			return o, err
 		}
 	}
-	// The version "null", and ids of the first releases, which tell no sequence: of
-	// the versions of a key, the one that is asked for is mostly among the newest.
+	if versionID == nullVersion {
+		// Without versioning it is the only one. Where a key has versions, as many
+		// are read as are newer.
+		return scanVersion(tx.QueryRow(`
+			select `+versionColumns+`
+			from s3_versions
+			where bucket = $1 and object_key = $2 and version_id = $3
+			order by sequence desc
+			limit 1`, bucket, key, versionID))
+	}
 	return scanVersion(tx.QueryRow(`
 		select `+versionColumns+`
 		from s3_versions
-		where bucket = $1 and object_key = $2 and version_id = $3
-		order by sequence desc
-		limit 1`, bucket, key, versionID))
+		where bucket = $1 and object_key = $2 and version_id = $3 and old_id = 1`, bucket, key, versionID))
 }
 
 // insertVersion adds o. row is the content that stands in the row, if it does.

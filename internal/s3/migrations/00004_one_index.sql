@@ -24,17 +24,22 @@ create table s3_versions (
     sse_kms_key_id text     not null,
     details        text     not null, -- JSON with a format number
     modified_ms    bigint   not null,
-    content        bytea
+    content        bytea,
+    old_id         integer  not null default 0 -- 1 for an id that tells no sequence
 );
 
 insert into s3_versions
 select bucket, object_key, sequence, version_id, delete_marker, blob_key, size, etag,
-    content_type, cache_control, acl, sse, sse_kms_key_id, details, modified_ms, content
+    content_type, cache_control, acl, sse, sse_kms_key_id, details, modified_ms, content,
+    case when version_id = 'null' then 0 else 1 end
 from s3_versions_before;
 
 drop table s3_versions_before;
 
 create unique index s3_versions_order on s3_versions (bucket, object_key, sequence desc);
+
+-- Finds the ids of releases before. New versions have no entry in it.
+create index s3_versions_old_id on s3_versions (bucket, object_key, version_id) where old_id = 1;
 
 -- Tells the sweep whether a blob is in use.
 create index s3_versions_blob on s3_versions (blob_key) where blob_key <> '' and content is null;
