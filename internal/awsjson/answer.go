@@ -2,7 +2,6 @@ package awsjson
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -75,12 +74,6 @@ func (x *exchange) fail(op *operation, err error) {
 			x.answer(status, &wireError{Type: e.ErrorCode(), Message: e.ErrorMessage()})
 			return
 		}
-	}
-	if errors.Is(err, context.Canceled) && x.context().Err() != nil {
-		// Nobody reads the answer, and nothing is wrong here.
-		x.logger.Debug("client went away", "request_id", x.id, "target", x.target, "error", err.Error())
-		x.answer(http.StatusInternalServerError, &wireError{Type: "InternalFailure"})
-		return
 	}
 	if _, logged := errors.AsType[*panicked](err); !logged {
 		x.logger.Error("request failed", "request_id", x.id, "target", x.target, "error", err.Error())

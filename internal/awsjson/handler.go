@@ -49,14 +49,10 @@ type Handler struct {
 	// Limits replaces maximum lengths of the models by settings of the server.
 	// Set it before the first request.
 	Limits api.Limits
-	// Others are services that the server speaks in other protocols, for who asks
-	// for one that it does not. Set it before the first request.
-	Others []string
 
 	auth       Authenticator
 	logger     *slog.Logger
 	operations map[string]*operation
-	services   []string // as in targets
 }
 
 // operation is an operation that can be dispatched to.
@@ -70,7 +66,7 @@ type operation struct {
 // NewHandler returns a handler of the services. It panics if an input type
 // cannot be decoded, which is a mistake in the program.
 func NewHandler(auth Authenticator, logger *slog.Logger, services ...api.Service) *Handler {
-	h := &Handler{MaxBody: DefaultMaxBody, auth: auth, logger: logger, operations: map[string]*operation{}, services: prefixesOf(services)}
+	h := &Handler{MaxBody: DefaultMaxBody, auth: auth, logger: logger, operations: map[string]*operation{}}
 	shapes := shapeTable{}
 	for _, service := range services {
 		for name, op := range service.Operations {
@@ -131,7 +127,7 @@ func (h *Handler) serve(x *exchange) {
 	}
 	op, known := h.operations[x.target]
 	if !known && x.media != mediaPlain {
-		x.answer(http.StatusBadRequest, h.unknown(x.target))
+		x.answer(http.StatusBadRequest, &wireError{Type: "UnknownOperationException"})
 		return
 	}
 	body, ok := x.body(h.MaxBody)
@@ -165,7 +161,7 @@ func (h *Handler) serve(x *exchange) {
 	}
 	output, err := x.call(op, caller, input)
 	if err != nil {
-		x.fail(op, h.worded(x.target, err))
+		x.fail(op, err)
 		return
 	}
 	x.succeed(op, output)

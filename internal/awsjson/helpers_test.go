@@ -111,7 +111,6 @@ func start(t testing.TB, operations ...api.Operation) (*httptest.Server, *journa
 	t.Helper()
 	log := &journal{}
 	handler := awsjson.NewHandler(&signatures{}, slog.New(slog.NewTextHandler(log, nil)), testService(operations...))
-	handler.Others = []string{"S3", "STS"}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return server, log

@@ -112,7 +112,7 @@ func TestIntruders(t *testing.T) {
 	}
 	// A target of nothing is told before who sends it.
 	r := newRequest(t, b.Endpoint(), "CodePipeline_20150709.Nothing", "{}")
-	if response, answer := send(t, r); response.StatusCode != http.StatusBadRequest || !bytes.Contains(answer, []byte("the operation Nothing of")) {
+	if response, answer := send(t, r); response.StatusCode != http.StatusBadRequest || string(answer) != `{"__type":"UnknownOperationException"}` {
 		t.Errorf("%s %s", response.Status, answer)
 	}
 	if id := b.newest("demo"); id != first {

@@ -228,7 +228,6 @@ func (s *Server) listen(ctx context.Context, catalogue *provider.Catalogue) erro
 	}, s.opts.Services...)
 	operations := awsjson.NewHandler(s.iam, s.log, services...)
 	operations.Trouble = trouble
-	operations.Others = []string{"S3", "STS"}
 	operations.Limits = api.Limits{"ActionConfigurationValue": s.cfg.Quotas.ConfigurationValue}
 	s.http = &http.Server{
 		Handler:           s.routes(operations),
